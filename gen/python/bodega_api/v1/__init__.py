@@ -1,0 +1,1 @@
+"""Package bodega.v1. Do not edit: run `make gen`."""
