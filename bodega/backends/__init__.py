@@ -1,0 +1,1 @@
+"""Backends: what runs models. They alone import MLX."""

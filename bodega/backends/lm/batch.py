@@ -1,0 +1,124 @@
+"""Rows that decode together: their caches, their last tokens, and how each goes on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import mlx.core as mx
+
+from bodega.backends.base import Row
+from bodega.backends.lm.head import Forward
+from bodega.backends.lm.padded_cache import merge
+from bodega.backends.lm.penalties import Counts, Penalties
+from bodega.backends.lm.sampling import Sampler
+
+
+class Batch:
+    """Rows that decode together.
+
+    Every tensor has the rows as its first axis, in the order of `rows`. The
+    caches are mlx-lm's batched ones, padded on the left to the longest row.
+
+    Attributes:
+        longest: tokens of the longest row, its answer so far included.
+    """
+
+    def __init__(self, rows: Sequence[Row], cache: list[Any]) -> None:
+        self.rows = list(rows)
+        self.cache = cache
+        self.tokens = mx.zeros((0,), mx.uint32)
+        self._positions = [len(row.generated) for row in self.rows]
+        self._counts: Counts | None = None
+        self._arrange()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def ids(self) -> list[int]:
+        """The rows' ids."""
+        return [row.id for row in self.rows]
+
+    def lengths(self) -> list[tuple[int, int]]:
+        """Return each row's id and its tokens, its answer so far included."""
+        return [
+            (row.id, len(row.prompt) + at)
+            for row, at in zip(self.rows, self._positions, strict=True)
+        ]
+
+    def first(self, logits: mx.array) -> mx.array:
+        """Choose each row's next token from the logits at the end of what was prefilled of it."""
+        if self._penalties:
+            size = logits.shape[-1]
+            self._counts = self._penalties.stack(
+                [Counts.of(row, size) if row.sampling.penalizes else None for row in self.rows]
+            )
+        return self._choose(logits)
+
+    def next(self, forward: Forward) -> mx.array:
+        """Choose each row's next token; lazy, as the tokens it goes on from may be."""
+        if self._counts is not None:
+            self._counts = self._penalties.count(self._counts, self.tokens)
+        return self._choose(forward.last(self.tokens[:, None], self.cache))
+
+    def extend(self, other: "Batch") -> None:
+        """Take in the rows of another batch, which is used up."""
+        for mine, theirs in zip(self.cache, other.cache, strict=True):
+            mine.extend(theirs)
+        self.tokens = mx.concatenate([self.tokens, other.tokens])
+        counts = self._split_counts() + other._split_counts()
+        self.rows += other.rows
+        self._positions += other._positions
+        self._arrange(counts)
+
+    def extract(self, row: int) -> tuple[list[Any], int]:
+        """Return a cache of one row alone, and how many tokens of its answer are in it."""
+        at = self.ids.index(row)
+        return [layer.extract(at) for layer in self.cache], self._positions[at] - 1
+
+    def split(self, ids: set[int]) -> "Batch":
+        """Take rows out into a batch of their own."""
+        chosen = [at for at, row in enumerate(self.rows) if row.id in ids]
+        counts = self._split_counts()
+        caches = [[layer.extract(at) for layer in self.cache] for at in chosen]
+        taken = Batch([self.rows[at] for at in chosen], merge(caches))
+        taken.tokens = self.tokens[mx.array(chosen)]
+        taken._positions = [self._positions[at] for at in chosen]
+        taken._arrange([counts[at] for at in chosen])
+        self.leave(ids)
+        return taken
+
+    def leave(self, ids: set[int]) -> None:
+        """Let rows go; ids that are not here are passed over."""
+        keep = [at for at, row in enumerate(self.rows) if row.id not in ids]
+        if len(keep) == len(self.rows):
+            return
+        counts = self._split_counts()
+        if keep:
+            for layer in self.cache:
+                layer.filter(keep)
+            self.tokens = self.tokens[mx.array(keep)]
+        else:
+            self.cache, self.tokens = [], mx.zeros((0,), mx.uint32)
+        self.rows = [self.rows[at] for at in keep]
+        self._positions = [self._positions[at] for at in keep]
+        self._arrange([counts[at] for at in keep])
+
+    def _arrange(self, counts: Sequence[Counts | None] = ()) -> None:
+        self.longest = max((tokens for _, tokens in self.lengths()), default=0)
+        sampling = [row.sampling for row in self.rows]
+        self._sampler = Sampler(sampling)
+        self._penalties = Penalties(sampling)
+        self._counts = self._penalties.stack(counts) if self._penalties and counts else None
+
+    def _split_counts(self) -> list[Counts | None]:
+        if self._counts is None:
+            return [None] * len(self.rows)
+        return self._penalties.split(self._counts, len(self.rows))
+
+    def _choose(self, logits: mx.array) -> mx.array:
+        if self._counts is not None:
+            logits = self._penalties.apply(logits, self._counts)
+        self.tokens = self._sampler(logits, self._positions)
+        self._positions = [at + 1 for at in self._positions]
+        self.longest += 1
+        return self.tokens

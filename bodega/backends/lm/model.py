@@ -1,0 +1,91 @@
+"""A loaded language model: its tokenizer, its vocabulary's bytes, and runners for its rows."""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+import mlx.nn as nn
+
+from bodega.backends import device
+from bodega.backends.base import (
+    Message,
+    Piece,
+    Row,
+    Sampling,
+    Slice,
+    TextDecoding,
+    TextModelInfo,
+)
+from bodega.backends.lm.head import Forward
+from bodega.backends.lm.runner import LmRunner
+from bodega.backends.lm.tokenizer import ChatTokenizer
+
+WARM_UP_TOKENS = 8
+WARM_UP_LIMIT_S = 600.0
+"""Longest first run that is not taken for a hang: a GPU may compile its kernels in it."""
+
+
+class LmModel:
+    """Implements `bodega.backends.base.TextModel`."""
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        forward: Forward,
+        tokenizer: ChatTokenizer,
+        decoding: TextDecoding,
+        info: TextModelInfo,
+        prefix_cache_bytes: int,
+    ) -> None:
+        self._parts: tuple[nn.Module, Forward] | None = (model, forward)
+        self._tokenizer = tokenizer
+        self._decoding = decoding
+        self._info = info
+        self._prefix_cache_bytes = prefix_cache_bytes
+
+    @property
+    def info(self) -> TextModelInfo:
+        """What is known of the model."""
+        return self._info
+
+    @property
+    def decoding(self) -> TextDecoding:
+        """How its tokens become text."""
+        return self._decoding
+
+    @property
+    def active_bytes(self) -> int:
+        """Memory that the device has given out, to this model and beside it. From any thread."""
+        return device.active_bytes()
+
+    def encode_chat(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> list[int]:
+        """Render a conversation with the chat template and return its tokens."""
+        return self._tokenizer.encode_chat(messages, arguments)
+
+    def warm_up(self) -> Generator[Piece, None, None]:
+        """Run the model on a short prompt and for one step, as the first request would."""
+        yield Piece(WARM_UP_LIMIT_S)
+        runner = self.new_runner()
+        runner.add(Row(id=0, prompt=[0] * WARM_UP_TOKENS, sampling=Sampling()))
+        runner.prefill([Slice(0, 0, WARM_UP_TOKENS)])
+        yield Piece(WARM_UP_LIMIT_S, 0.5)
+        for _ in range(2):
+            runner.decode()
+        runner.close()
+
+    def new_runner(self) -> LmRunner:
+        """Return a runner without rows. Engine thread only."""
+        if self._parts is None:
+            raise RuntimeError("the model is closed")
+        model, forward = self._parts
+        return LmRunner(
+            model,
+            forward,
+            turn_ends=self._info.stop_tokens,
+            prefix_cache_bytes=self._prefix_cache_bytes,
+        )
+
+    def close(self) -> None:
+        """Give the memory back. Engine thread only; its runners must be closed."""
+        self._parts = None
+        device.collect()

@@ -1,0 +1,148 @@
+"""Choose the next token of every row at once, each by its own parameters.
+
+Sorting a vocabulary costs more than a small model's step, so the filters look
+at the 256 likeliest tokens and sort everything only when a row's nucleus does
+not fit in them. Either way a row chooses the same token.
+"""
+
+import math
+from collections.abc import Sequence
+
+import mlx.core as mx
+
+from bodega.backends.base import Sampling
+from bodega.backends.lm.noise import gumbel, row_key
+
+CANDIDATES = 256
+"""How many of the likeliest tokens the filters look at first."""
+
+WIDE_STEPS = 16
+"""Steps for which everything is sorted at once after a nucleus did not fit."""
+
+_EVERY = 2**31 - 1
+
+
+class Sampler:
+    """The sampling parameters of a batch's rows, as columns of shape (rows, 1)."""
+
+    def __init__(self, rows: Sequence[Sampling]) -> None:
+        self._rows = rows
+        random = [row for row in rows if not row.greedy]
+        self._all_greedy = not random
+        if self._all_greedy:
+            return
+        self._any_greedy = len(random) < len(rows)
+        self._greedy = mx.array([row.greedy for row in rows])
+        self._temperature = _column([1.0 if row.greedy else row.temperature for row in rows])
+        self._any_filtered = any(_filters(row) for row in random)
+        self._all_filtered = all(_filters(row) for row in random)
+        self._unfiltered = mx.array([[not _filters(row)] for row in rows])
+        # Above 1, so that rounding of the sum never cuts a row that wants everything.
+        self._top_p = _column([row.top_p if row.top_p < 1.0 else 2.0 for row in rows])
+        self._has_top_p = any(row.top_p < 1.0 for row in random)
+        self._top_k = mx.array([[row.top_k or _EVERY] for row in rows])
+        self._has_top_k = any(row.top_k for row in random)
+        self._log_min_p = _column([math.log(row.min_p) if row.min_p else -1e30 for row in rows])
+        # Rows that cannot keep more than the candidates, and rows that are not filtered.
+        fitting = [row.greedy or not _filters(row) or 0 < row.top_k <= CANDIDATES for row in rows]
+        self._fitting = mx.array([[fits] for fits in fitting])
+        self._all_fit = all(fitting)
+        self._wide_steps_left = 0
+
+    def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
+        """Return the chosen tokens.
+
+        Args:
+            logits: float32, shape (rows, vocabulary), penalties taken.
+            positions: how many tokens each row has generated before this one.
+
+        Returns:
+            uint32, shape (rows,); lazy but for what deciding on a full sort needs.
+        """
+        best = mx.argmax(logits, axis=-1)
+        if self._all_greedy:
+            return best
+        keys = mx.array(
+            [row_key(row.seed, at) for row, at in zip(self._rows, positions, strict=True)],
+            mx.uint32,
+        )
+        chosen = self._draw(logits / self._temperature, keys)
+        return mx.where(self._greedy, best, chosen) if self._any_greedy else chosen
+
+    def _draw(self, scaled: mx.array, keys: mx.array) -> mx.array:
+        if not self._any_filtered:
+            return _draw_all(scaled, keys, None)
+        ids, ordered, keep = self._filter(scaled)
+        if self._all_filtered:
+            scores = mx.where(keep, ordered + gumbel(ids, keys), -mx.inf)
+            at = mx.argmax(scores, axis=-1, keepdims=True)
+            return mx.take_along_axis(ids, at, axis=-1)[:, 0]
+        # Some rows choose among all tokens: draw over all, above each row's least kept logit.
+        least = _least(ordered, keep)
+        return _draw_all(scaled, keys, mx.where(self._unfiltered, -mx.inf, least))
+
+    def _filter(self, scaled: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+        """Return token ids and logits, likeliest first, and which of them to keep."""
+        total = mx.logsumexp(scaled, axis=-1, keepdims=True) if self._has_top_p else None
+        if scaled.shape[-1] > CANDIDATES and self._wide_steps_left == 0:
+            ids = mx.argpartition(scaled, -CANDIDATES, axis=-1)[:, -CANDIDATES:]
+            ids, ordered = _likeliest_first(scaled, ids)
+            keep = self._keep(ordered, total)
+            # If the last candidate is kept, more might have been. Reading the answer waits for
+            # the forward pass: the price of not sorting everything.
+            if self._all_fit or mx.all(self._fitting | ~keep[:, -1:]).item():
+                return ids, ordered, keep
+            self._wide_steps_left = WIDE_STEPS
+        self._wide_steps_left = max(0, self._wide_steps_left - 1)
+        ids, ordered = _likeliest_first(scaled, None)
+        return ids, ordered, self._keep(ordered, total)
+
+    def _keep(self, ordered: mx.array, total: mx.array | None) -> mx.array:
+        """Return which of the ordered tokens each row keeps.
+
+        Tokens as likely as the last of them are kept too: logits of half precision tie often,
+        and which of equals comes first differs from one way of sorting to another.
+        """
+        keep = ordered >= ordered[:, :1] + self._log_min_p
+        if self._has_top_k:
+            among = mx.arange(ordered.shape[-1])[None] < self._top_k
+            keep = keep & among
+        if total is not None:
+            if self._has_top_k:
+                # Where a row has both, the nucleus is one of its top_k distribution.
+                own = mx.logsumexp(mx.where(among, ordered, -mx.inf), axis=-1, keepdims=True)
+                total = mx.where(self._top_k < _EVERY, own, total)
+            mass = mx.cumsum(mx.exp(ordered - total), axis=-1)
+            before = mx.pad(mass[:, :-1], [(0, 0), (1, 0)])
+            keep = keep & (before < self._top_p)
+        return ordered >= _least(ordered, keep)
+
+
+def _filters(row: Sampling) -> bool:
+    return row.top_p < 1.0 or row.top_k > 0 or row.min_p > 0.0
+
+
+def _column(values: Sequence[float]) -> mx.array:
+    return mx.array(list(values), mx.float32)[:, None]
+
+
+def _likeliest_first(scaled: mx.array, ids: mx.array | None) -> tuple[mx.array, mx.array]:
+    if ids is None:
+        ids = mx.argsort(-scaled, axis=-1)
+        return ids, mx.take_along_axis(scaled, ids, axis=-1)
+    logits = mx.take_along_axis(scaled, ids, axis=-1)
+    order = mx.argsort(-logits, axis=-1)
+    return mx.take_along_axis(ids, order, axis=-1), mx.take_along_axis(logits, order, axis=-1)
+
+
+def _least(ordered: mx.array, keep: mx.array) -> mx.array:
+    """Return the least kept logit of each row."""
+    return mx.min(mx.where(keep, ordered, mx.inf), axis=-1, keepdims=True)
+
+
+def _draw_all(scaled: mx.array, keys: mx.array, least: mx.array | None) -> mx.array:
+    ids = mx.arange(scaled.shape[-1], dtype=mx.uint32)[None]
+    scores = scaled + gumbel(ids, keys)
+    if least is not None:
+        scores = mx.where(scaled >= least, scores, -mx.inf)
+    return mx.argmax(scores, axis=-1)

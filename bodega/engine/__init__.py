@@ -1,0 +1,1 @@
+"""The engine: decides what the device does next. It never imports MLX."""

@@ -1,0 +1,32 @@
+"""Tokens to text, token by token: characters may span tokens and are never broken."""
+
+import codecs
+
+from bodega.backends.base import TextDecoding
+
+
+class Detokenizer:
+    """Decodes the tokens of one answer.
+
+    Bytes that cannot be UTF-8 become U+FFFD; bytes that may yet become a
+    character wait for those that complete it.
+    """
+
+    def __init__(self, decoding: TextDecoding) -> None:
+        self._token_bytes = decoding.token_bytes
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._drop_space = decoding.drops_first_space
+
+    def push(self, token: int) -> str:
+        """Return the text that the token completes, which may be none."""
+        return self._shorten(self._utf8.decode(self._token_bytes[token]))
+
+    def finish(self) -> str:
+        """Return what is left at the end of an answer: U+FFFD for an unfinished character."""
+        return self._shorten(self._utf8.decode(b"", final=True))
+
+    def _shorten(self, text: str) -> str:
+        if not self._drop_space or not text:
+            return text
+        self._drop_space = False
+        return text.removeprefix(" ")

@@ -1,0 +1,197 @@
+"""The engine thread's side of one language model: admit, step, tell."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from bodega.backends.base import PrefixStats, Row, StepPlan, TextModel, Tokens
+from bodega.engine.answer import Answer
+from bodega.engine.budget import CacheBudget
+from bodega.engine.pacing import PrefillPace
+from bodega.engine.request import Delta, Generation
+from bodega.engine.scheduler import Scheduler
+from bodega.errors import BodegaError, InternalError
+
+logger = logging.getLogger(__name__)
+
+FIRST_STEP_LIMIT_S = 600.0
+"""Longest step that is not taken for a hang while the model's speed is not known."""
+
+STEP_LIMIT_S = 60.0
+"""The same once it is known, at least; a slow model gets `STEP_LIMIT_TIMES` its longest step."""
+
+STEP_LIMIT_TIMES = 20.0
+
+Started = Callable[[int, int], None]
+Grown = Callable[[int, Delta], None]
+Paused = Callable[[], None]
+Failed = Callable[[int, BodegaError | None], None]
+
+
+class TextLoop:
+    """Runs the requests of one language model. On the engine's thread only."""
+
+    def __init__(
+        self,
+        model: TextModel,
+        *,
+        max_rows: int,
+        budget: CacheBudget,
+        started: Started,
+        grown: Grown,
+        paused: Paused,
+        failed: Failed,
+        flush: Callable[[], None],
+    ) -> None:
+        """Make one without requests.
+
+        Args:
+            model: the model; stays the caller's.
+            max_rows: most requests that run together.
+            budget: memory for their caches.
+            started: told when a request gets its turn, and how many tokens of its prompt
+                need no computing.
+            grown: told of every piece of an answer; the last one says why it ended.
+            paused: told when a request gives its memory to older ones and waits again.
+            failed: told of an answer that ends otherwise: an error, or None if cancelled.
+            flush: sends on what was told.
+        """
+        self._model = model
+        self._max_rows = max_rows
+        self._budget = budget
+        self._started, self._grown, self._paused, self._failed = started, grown, paused, failed
+        self._flush = flush
+        self._pace = PrefillPace()
+        self._longest_step_s: float | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._runner = self._model.new_runner()
+        self._scheduler = Scheduler(max_rows=self._max_rows, budget=self._budget)
+        self._requests: dict[int, Generation] = {}
+        self._answers: dict[int, Answer] = {}
+
+    @property
+    def prefix_stats(self) -> PrefixStats:
+        """What reusing prefixes did. From any thread."""
+        return self._runner.prefix_stats
+
+    @property
+    def taken_bytes(self) -> int:
+        """Memory set aside for the caches of the requests that run. From any thread."""
+        return self._scheduler.taken_bytes
+
+    def submit(self, row: int, request: Generation) -> None:
+        """Take a request in; it waits for its turn. Alone it must fit in the memory."""
+        self._requests[row] = request
+        self._scheduler.submit(
+            row, prompt_tokens=len(request.prompt), max_tokens=request.max_tokens
+        )
+
+    def cancel(self, row: int, error: BodegaError | None) -> None:
+        """End a request, wherever it is; one that has ended already is passed over."""
+        if row in self._requests:
+            self._end(row)
+            self._failed(row, error)
+
+    def close(self, error: BodegaError) -> None:
+        """End every request with an error and drop the caches."""
+        for row in list(self._requests):
+            self.cancel(row, error)
+        self._runner.close()
+
+    def ready(self) -> bool:
+        """Return whether there is a step to run."""
+        return not self._scheduler.idle
+
+    def limit_s(self) -> float:
+        """Return how long the next step may take."""
+        if self._longest_step_s is None:
+            return FIRST_STEP_LIMIT_S
+        return max(STEP_LIMIT_S, STEP_LIMIT_TIMES * self._longest_step_s)
+
+    def advance(self) -> None:
+        """Run one step."""
+        begin = time.perf_counter()
+        try:
+            self._step()
+            took_s = time.perf_counter() - begin
+            self._longest_step_s = max(took_s, self._longest_step_s or 0.0)
+        except Exception:  # boundary: one fault must not end the engine
+            logger.exception("a step failed; its requests end and the batch is made anew")
+            rows = list(self._requests)
+            self._runner.close()
+            self._reset()
+            for row in rows:
+                self._failed(row, InternalError())
+
+    def _step(self) -> None:
+        for row in self._scheduler.admit():
+            self._admit(row)
+        budget = self._pace.slice_tokens(beside_decoding=self._scheduler.decoding > 0)
+        plan = self._scheduler.plan(slice_tokens=budget)
+        # Before rows leave: their caches are prefixes then.
+        self._runner.limit_prefixes(plan.prefix_bytes)
+        if plan.leave:
+            self._runner.leave(plan.leave)
+        for _ in plan.pause:
+            self._paused()
+        if plan.prefill:
+            # What was told of the others does not wait for a slice, nor a first token for them.
+            self._flush()
+            self._take(self._prefill(plan))
+            self._flush()
+        if plan.decode and self._take(self._decode(plan)):
+            # Who asked may have the next question ready.
+            self._flush()
+
+    def _admit(self, row: int) -> None:
+        request = self._requests[row]
+        resumed = self._answers.get(row)
+        known = self._runner.add(
+            Row(
+                id=row,
+                prompt=request.prompt,
+                sampling=request.sampling,
+                generated=tuple(resumed.tokens) if resumed is not None else (),
+            )
+        )
+        self._scheduler.skip(row, known)
+        if resumed is None:
+            self._answers[row] = Answer(request, self._model.decoding, self._model.info.stop_tokens)
+            self._started(row, known)
+
+    def _prefill(self, plan: StepPlan) -> Tokens:
+        begin = time.perf_counter()
+        first = self._runner.prefill(plan.prefill)
+        self._pace.record(
+            tokens=sum(piece.stop - piece.start for piece in plan.prefill),
+            seconds=time.perf_counter() - begin,
+        )
+        return first
+
+    def _decode(self, plan: StepPlan) -> Tokens:
+        begin = time.perf_counter()
+        tokens = self._runner.decode()
+        if not plan.prefill:
+            self._pace.record_decode(seconds=time.perf_counter() - begin)
+        return tokens
+
+    def _take(self, tokens: Tokens) -> bool:
+        """Tell of new tokens; return whether one of them ended its answer."""
+        ended = False
+        for row, token in tokens:
+            # A row may have ended while its next token was being chosen.
+            if (answer := self._answers.get(row)) is None:
+                continue
+            delta = answer.push(token)
+            if delta.finish is not None:
+                self._end(row)
+                ended = True
+            self._grown(row, delta)
+        return ended
+
+    def _end(self, row: int) -> None:
+        del self._requests[row]
+        self._answers.pop(row, None)
+        self._scheduler.end(row)
