@@ -1,0 +1,1 @@
+"""HTTP in front of the core: routes, JSON and event streams, all read from the contract."""

@@ -1,0 +1,1 @@
+"""Use-cases in Bodega's own types."""
