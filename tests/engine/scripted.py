@@ -1,0 +1,138 @@
+"""A language model that says what a test wants, when it wants: for faults at a named point."""
+
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+from bodega.backends.base import (
+    Message,
+    Piece,
+    PrefixStats,
+    Row,
+    Slice,
+    TextDecoding,
+    TextModelInfo,
+    Tokens,
+)
+from bodega.backends.cache_cost import CacheCost
+
+STOP = 0
+TOKEN_BYTES = 1000
+
+
+class ScriptedRunner:
+    """Answers every row with the letters of the alphabet, one a step."""
+
+    def __init__(self, model: "ScriptedModel") -> None:
+        self._model = model
+        self._rows: dict[int, Row] = {}
+        self._ready: list[int] = []
+        self._said: dict[int, int] = {}
+
+    def add(self, row: Row) -> int:
+        self._rows[row.id] = row
+        self._said[row.id] = len(row.generated) - 1
+        return 0
+
+    @property
+    def prefix_stats(self) -> PrefixStats:
+        return PrefixStats()
+
+    def limit_prefixes(self, size_bytes: int) -> None:
+        self._model.prefix_bytes = size_bytes
+
+    def leave(self, rows: Sequence[int]) -> None:
+        self._model.at("leave")
+        for row in rows:
+            self._rows.pop(row, None)
+            if row in self._ready:
+                self._ready.remove(row)
+
+    def prefill(self, slices: Sequence[Slice]) -> Tokens:
+        self._model.at("prefill")
+        done = [piece.row for piece in slices if piece.stop == len(self._rows[piece.row].tokens)]
+        self._ready += done
+        return [(row, self._next(row)) for row in done]
+
+    def decode(self) -> Tokens:
+        self._model.at("decode")
+        return [(row, self._next(row)) for row in self._ready]
+
+    def close(self) -> None:
+        self._rows.clear()
+        self._ready.clear()
+
+    def _next(self, row: int) -> int:
+        self._said[row] += 1
+        return ord("a") + self._said[row] % 26
+
+
+class ScriptedModel:
+    """A model whose steps can be held, or made to fail.
+
+    Attributes:
+        gate: steps wait for it.
+        hold_at: the place that closes the gate when it is reached next, and sets `held`:
+            "warm-up", "prefill", "decode" or "leave".
+        fail_at: the place that raises when it is reached next.
+        step_s: how long a step takes, so that an endless answer is not too much to read.
+        cache_bytes: memory for the caches of its rows.
+        prefix_bytes: what prefixes may take, as its runner was told last.
+    """
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.hold_at: str | None = None
+        self.held = threading.Event()
+        self.fail_at: str | None = None
+        self.step_s = 0.0
+        self.closed = False
+        self.runners = 0
+        self.cache_bytes = 10**12
+        self.prefix_bytes: int | None = None
+
+    def at(self, place: str) -> None:
+        if self.hold_at == place:
+            self.hold_at = None
+            self.gate.clear()
+            self.held.set()
+        assert self.gate.wait(60)
+        time.sleep(self.step_s)
+        if self.fail_at == place:
+            self.fail_at = None
+            raise RuntimeError("a secret that must not be told")
+
+    @property
+    def info(self) -> TextModelInfo:
+        return TextModelInfo(
+            architecture="scripted",
+            context_length=100_000,
+            weight_bytes=1,
+            cache_cost=CacheCost(token_bytes=TOKEN_BYTES),
+            cache_bytes=self.cache_bytes,
+            stop_tokens=frozenset({STOP}),
+        )
+
+    @property
+    def decoding(self) -> TextDecoding:
+        return TextDecoding(token_bytes=[bytes([byte]) for byte in range(256)])
+
+    def encode_chat(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> list[int]:
+        return [1] * len(messages)
+
+    @property
+    def active_bytes(self) -> int:
+        return 0
+
+    def warm_up(self) -> Generator[Piece, None, None]:
+        self.at("warm-up")
+        yield Piece(60.0)
+
+    def new_runner(self) -> ScriptedRunner:
+        self.runners += 1
+        return ScriptedRunner(self)
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,105 @@
+"""Tokens to text, and stops in it: however the text is cut."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bodega.backends.base import Sampling, TextDecoding
+from bodega.engine.answer import Answer
+from bodega.engine.request import Finish, Generation
+from bodega.engine.text.detokenizer import Detokenizer
+from bodega.engine.text.stops import StopMatcher
+
+BYTES = TextDecoding(token_bytes=[bytes([byte]) for byte in range(256)])
+SHORT = st.text(alphabet="ab", min_size=1, max_size=4)
+
+
+def cut(text: str, places: list[int]) -> list[str]:
+    edges = sorted({place % (len(text) + 1) for place in places} | {0, len(text)})
+    return [text[start:stop] for start, stop in pairwise(edges)]
+
+
+def first_stop(text: str, stops: list[str]) -> int | None:
+    """Return where the stop begins that is complete first, by trying every end."""
+    for end in range(1, len(text) + 1):
+        complete = [len(stop) for stop in stops if text[:end].endswith(stop)]
+        if complete:
+            return end - max(complete)
+    return None
+
+
+@given(st.text(alphabet="ab", max_size=40), st.lists(SHORT, max_size=4), st.lists(st.integers(0)))
+def test_stops_are_found_as_in_the_whole_text(
+    text: str, stops: list[str], places: list[int]
+) -> None:
+    matcher, out, stopped = StopMatcher(stops), "", False
+    for piece in cut(text, places):
+        shown, stopped = matcher.push(piece)
+        out += shown
+        if stopped:
+            break
+    if not stopped:
+        out += matcher.finish()
+    place = first_stop(text, stops)
+    assert stopped == (place is not None)
+    assert out == text[:place]
+
+
+@given(st.text(alphabet="ab", max_size=40), st.lists(SHORT, min_size=1, max_size=4))
+def test_no_part_of_a_stop_is_ever_shown(text: str, stops: list[str]) -> None:
+    shown_most = text[: first_stop(text, stops)]
+    matcher, out = StopMatcher(stops), ""
+    for char in text:
+        shown, stopped = matcher.push(char)
+        out += shown
+        assert shown_most.startswith(out)
+        if stopped:
+            break
+
+
+@given(st.text(max_size=30), st.binary(max_size=8))
+def test_characters_are_never_broken(text: str, rest: bytes) -> None:
+    detokenizer = Detokenizer(BYTES)
+    pieces = [detokenizer.push(byte) for byte in text.encode() + rest]
+    whole = "".join(pieces) + detokenizer.finish()
+    assert whole == (text.encode() + rest).decode("utf-8", "replace")
+    assert "".join(pieces[: len(text.encode())]) == text
+
+
+def test_the_space_that_a_tokenizer_writes_first_is_dropped_once() -> None:
+    decoding = TextDecoding(token_bytes=[b" a", b" b", b""], drops_first_space=True)
+    detokenizer = Detokenizer(decoding)
+    assert [detokenizer.push(token) for token in (2, 0, 1)] == ["", "a", " b"]
+
+
+def answer(*, max_tokens: int, stops: tuple[str, ...] = ()) -> Answer:
+    request = Generation(prompt=[1], sampling=Sampling(), max_tokens=max_tokens, stops=stops)
+    return Answer(request, BYTES, frozenset({0}))
+
+
+def run(one: Answer, text: bytes) -> tuple[str, Finish | None]:
+    out = ""
+    for byte in text:
+        delta = one.push(byte)
+        out += delta.text
+        if delta.finish is not None:
+            return out, delta.finish
+    return out, None
+
+
+def test_an_answer_ends_by_a_stop_token_without_showing_it() -> None:
+    assert run(answer(max_tokens=9), b"ab\0") == ("ab", Finish.STOP)
+
+
+def test_an_answer_ends_by_its_length_with_what_was_held_back() -> None:
+    assert run(answer(max_tokens=3, stops=("bcd",)), b"abc") == ("abc", Finish.LENGTH)
+
+
+def test_a_stop_that_ends_with_the_last_token_allowed_is_a_stop() -> None:
+    assert run(answer(max_tokens=3, stops=("bc",)), b"abc") == ("a", Finish.STOP)
+
+
+def test_half_a_character_at_the_end_is_told_as_such() -> None:
+    assert run(answer(max_tokens=3), "aé…".encode()[:3] + b"") == ("aé", Finish.LENGTH)
+    assert run(answer(max_tokens=2), "aé".encode()) == ("a\ufffd", Finish.LENGTH)

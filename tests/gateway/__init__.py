@@ -1,0 +1,1 @@
+"""Tests of the gateway against a real HTTP server and a real gRPC server."""

@@ -1,0 +1,1 @@
+"""GGUF files: a writer of our own, and what the importer makes of its files."""

@@ -1,0 +1,1 @@
+"""Where models come from: the local cache, and the demo."""

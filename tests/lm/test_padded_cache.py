@@ -1,0 +1,73 @@
+"""The batched cache against mlx-lm's own, which asks the device for its padding."""
+
+import random
+from typing import Any
+
+import mlx.core as mx
+import pytest
+from mlx_lm.models.cache import BatchKVCache, KVCache
+
+from bodega.backends.lm.padded_cache import PaddedCache
+
+HEADS, SIZE = 2, 3
+
+
+def row(tokens: int, seed: int) -> KVCache:
+    """Return the cache of one row."""
+    cache = KVCache()
+    keys = mx.random.normal((1, HEADS, tokens, SIZE), key=mx.random.key(seed))
+    cache.update_and_fetch(keys, keys + 1)
+    return cache
+
+
+def assert_alike(ours: PaddedCache, theirs: Any) -> None:
+    """Check that two batched caches hold the same rows."""
+    assert ours.padding == ours.left_padding.tolist() == theirs.left_padding.tolist()
+    assert ours.offset.tolist() == theirs.offset.tolist()
+    for at in range(len(ours.padding)):
+        mine, other = ours.extract(at), theirs.extract(at)
+        assert mine.offset == other.offset
+        for one, two in zip(mine.state[:2], other.state[:2], strict=True):
+            assert mx.array_equal(one, two)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_come_and_go_as_in_mlx_lms_cache(seed: int) -> None:
+    drawn = random.Random(seed)
+    numbers = iter(range(1000))
+
+    def both() -> tuple[PaddedCache, Any]:
+        rows = [row(drawn.randint(1, 300), next(numbers)) for _ in range(drawn.randint(1, 3))]
+        return PaddedCache.merge(rows), BatchKVCache.merge(rows)
+
+    ours, theirs = both()
+    assert_alike(ours, theirs)
+    for _ in range(12):
+        match drawn.choice(("extend", "filter", "step")):
+            case "extend":
+                mine, other = both()
+                ours.extend(mine)
+                theirs.extend(other)
+            case "filter":
+                count = drawn.randint(1, len(ours.padding))
+                keep = sorted(drawn.sample(range(len(ours.padding)), count))
+                ours.filter(keep)
+                theirs.filter(keep)
+            case "step":
+                keys = mx.random.normal(
+                    (len(ours.padding), HEADS, 1, SIZE), key=mx.random.key(next(numbers))
+                )
+                ours.update_and_fetch(keys, keys + 1)
+                theirs.update_and_fetch(keys, keys + 1)
+        assert_alike(ours, theirs)
+
+
+def test_prompts_padded_on_the_right_end_up_padded_on_the_left() -> None:
+    ours, theirs = PaddedCache([0, 0]), BatchKVCache([0, 0])
+    keys = mx.random.normal((2, HEADS, 7, SIZE), key=mx.random.key(1))
+    for cache in (ours, theirs):
+        cache.prepare(lengths=[7, 4], right_padding=[0, 3])
+        cache.update_and_fetch(keys, keys + 1)
+        cache.finalize()
+    assert ours.padding == [0, 3]
+    assert_alike(ours, theirs)
