@@ -1,0 +1,1 @@
+"""The benchmark: the served chat against the same model's ceiling in the process."""
