@@ -140,12 +140,13 @@ def _cached(name: str) -> Path:
         ) from error
     repository = repository_folder(name)
     snapshot = snapshot_folder(repository) if repository is not None else None
-    if snapshot is None:
+    missing = _missing(snapshot) if snapshot is not None else None
+    if snapshot is None or missing is None:
         raise ModelNotFound(
             f"The model {name!r} is not on this machine. To get it: bodega pull {name}",
             param="model_path",
         )
-    if missing := _missing(snapshot):
+    if missing:
         more = len(missing) - _NAMED_FILES
         named = ", ".join(missing[:_NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
         raise IncompleteModel(
@@ -156,10 +157,16 @@ def _cached(name: str) -> Path:
     return snapshot
 
 
-def _missing(snapshot: Path) -> Sequence[str]:
-    """Return the files without which a model cannot be loaded."""
-    if missing := missing_files(snapshot):
-        return missing
+def _missing(snapshot: Path) -> Sequence[str] | None:
+    """Return the files that are missing and without which a model cannot be loaded.
+
+    None if the folder itself is not there any more.
+    """
+    try:
+        if missing := missing_files(snapshot):
+            return missing
+    except FileNotFoundError:  # removed since it was found
+        return None
     manifest = known_manifest(snapshot)
     found = compare(snapshot, manifest) if manifest is not None else None
     return found.missing_weights if found is not None else ()

@@ -103,6 +103,6 @@ def snapshot_folder(repository: Path) -> Path | None:
         return snapshots / commit
     try:
         folders = [folder for folder in snapshots.iterdir() if folder.is_dir()]
+        return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
     except OSError:
         return None
-    return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)

@@ -179,18 +179,18 @@ class Downloads:
         use = self._uses.begin(folder, "being downloaded")
         try:
             await self._take_turn(transfer)
-        except BaseException:
-            use.end()
-            raise
-        try:
-            return await loop.run_in_executor(self._threads, transfer.download.run, tell)
+            try:
+                return await loop.run_in_executor(self._threads, transfer.download.run, tell)
+            finally:
+                self._give_turn_on()
         except DownloadCancelled:
             if self._background.ended:
                 raise ShuttingDown from None
             raise
         finally:
-            self._give_turn_on()
             use.end()
+            # Whoever is told that it has ended finds it in the list no more.
+            self._forget(transfer)
 
     async def _take_turn(self, transfer: Transfer) -> None:
         if self._free:
