@@ -6,7 +6,10 @@ request: a plan could be sent to another rank as it is.
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from bodega.backends.cache_cost import CacheCost
 
@@ -27,6 +30,7 @@ class Sampling:
         presence_penalty: taken once from the logit of a generated token.
         frequency_penalty: taken from it as often as it was generated.
         seed: 64 bits; the row's noise is a function of seed, position and token id alone.
+        biases: pairs of token id and what is added to its logit.
     """
 
     temperature: float = 0.0
@@ -37,6 +41,7 @@ class Sampling:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     seed: int = 0
+    biases: tuple[tuple[int, float], ...] = ()
 
     @property
     def greedy(self) -> bool:
@@ -53,11 +58,56 @@ class Sampling:
         )
 
 
+class Guide(Protocol):
+    """What may come next in one row, token by token. Used by the engine thread alone.
+
+    A row with a guide gets its next token only after the one before has been read.
+    """
+
+    def allowed(self) -> "npt.NDArray[np.uint32] | None":
+        """Return the tokens that may come next, a bit each, the lowest first; None for all."""
+
+    def push(self, token: int) -> None:
+        """Take in the token that was chosen; after the end of what is allowed, any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """What an answer must be.
+
+    Attributes:
+        grammar: Lark in the dialect of llguidance; `start` is all that is generated.
+        param: the request's field that asks for it, for errors.
+    """
+
+    grammar: str
+    param: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingBudget:
+    """When thinking is closed for the model.
+
+    Attributes:
+        tokens: most tokens of thinking.
+        opening: the tag that opens it; None if the prompt has opened it.
+        closing: what is generated then.
+    """
+
+    tokens: int
+    opening: str | None
+    closing: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One sequence of a batch: its prompt and how to go on from it.
 
     Attributes:
+        guide: what may come next; None for anything.
+        top_logprobs: how many of the likeliest tokens to tell of beside each; None to tell no
+            probabilities at all.
+        keep_prompt: others with the same prompt come soon, so its cache is kept however short.
         generated: tokens of its answer that were chosen before it was paused. They are prefilled
             like the prompt, and its next token is chosen as if it had never been away.
     """
@@ -65,6 +115,9 @@ class Row:
     id: int
     prompt: Sequence[int]
     sampling: Sampling
+    guide: Guide | None = None
+    top_logprobs: int | None = None
+    keep_prompt: bool = False
     generated: Sequence[int] = ()
 
     @property
@@ -104,8 +157,28 @@ class StepPlan:
         return bool(self.leave or self.prefill or self.decode)
 
 
-Tokens = list[tuple[int, int]]
-"""Pairs of row id and token id, in the order they were generated."""
+class Logprobs(NamedTuple):
+    """Natural logarithms of probabilities in one place, by the raw logits.
+
+    Attributes:
+        chosen: that of the token that was chosen.
+        top: the likeliest token ids with theirs, the likeliest first.
+    """
+
+    chosen: float
+    top: tuple[tuple[int, float], ...]
+
+
+class Chosen(NamedTuple):
+    """A token that was chosen for a row."""
+
+    row: int
+    token: int
+    logprobs: Logprobs | None = None
+
+
+Tokens = list[Chosen]
+"""In the order they were generated."""
 
 
 class TextRunner(Protocol):
@@ -173,6 +246,10 @@ class TextModelInfo:
         cache_cost: what the caches of its rows take.
         cache_bytes: memory for them, and for prefixes that may be used again.
         stop_tokens: token ids that end an answer.
+        vocabulary_size: token ids are below it.
+        markers: the texts of the tokens that stand for themselves and are never part of others:
+            control tokens, and tags such as <think> where the vocabulary has them.
+        template: the chat template's source; empty without one.
         warnings: what differs from the request or the files, for people.
     """
 
@@ -182,6 +259,9 @@ class TextModelInfo:
     cache_cost: CacheCost
     cache_bytes: int
     stop_tokens: frozenset[int]
+    vocabulary_size: int = 0
+    markers: frozenset[str] = frozenset()
+    template: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -190,12 +270,28 @@ class TextDecoding:
     """How a model's tokens become text.
 
     Attributes:
-        token_bytes: the bytes each token id adds; none for control tokens.
+        token_bytes: the bytes each token id adds; a control token's are its own text.
+        markers: the ids of the tokens that `TextModelInfo.markers` tells of.
         drops_first_space: a space at the very start of a text is the tokenizer's own.
     """
 
     token_bytes: Sequence[bytes]
+    markers: frozenset[int] = frozenset()
     drops_first_space: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedChat:
+    """A conversation as the model sees it.
+
+    Attributes:
+        tokens: its tokens.
+        ending: the end of its text, from where the last message of the conversation ends: what
+            opens the answer, perhaps its thinking too.
+    """
+
+    tokens: list[int]
+    ending: str
 
 
 class TextModel(Protocol):
@@ -209,14 +305,42 @@ class TextModel(Protocol):
     def decoding(self) -> TextDecoding:
         """How its tokens become text."""
 
-    def encode_chat(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> list[int]:
-        """Render a conversation with the chat template and return its tokens.
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        arguments: Mapping[str, Any],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        goes_on: bool = False,
+    ) -> "RenderedChat":
+        """Render a conversation with the chat template and tokenize it. From any thread.
 
-        May be called from any thread.
+        Args:
+            messages: the conversation.
+            arguments: the caller's own, for the template.
+            tools: the tools to tell the model of, as OpenAI's API has them.
+            goes_on: the answer goes on with the last message, which is the assistant's.
 
         Raises:
-            ChatTemplateError: the template refuses the conversation or fails on it.
+            ChatTemplateError: the template refuses the conversation or fails on it, or knows no
+                tools and there are some.
             InvalidRequest: an argument is not one of the template's.
+        """
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return the tokens of a text, with what the tokenizer puts before any. Any thread.
+
+        Markers in the text are tokens, as whoever writes plain prompts expects.
+        """
+
+    def token_text(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens. From any thread."""
+
+    def compile(self, constraint: Constraint | None, budget: ThinkingBudget | None = None) -> Guide:
+        """Return what holds one answer to a constraint and a budget. From any thread; bounded.
+
+        Raises:
+            InvalidRequest: the grammar is none, or too costly; the message tells the place.
         """
 
     @property

@@ -180,7 +180,7 @@ class TextLoop:
     def _take(self, tokens: Tokens) -> bool:
         """Tell of new tokens; return whether one of them ended its answer."""
         ended = False
-        for row, token in tokens:
+        for row, token, _ in tokens:
             # A row may have ended while its next token was being chosen.
             if (answer := self._answers.get(row)) is None:
                 continue

@@ -229,10 +229,10 @@ def _check(request: ChatRequest) -> None:
 
 
 async def _encode(loaded: LoadedModel, request: ChatRequest) -> list[int]:
-    encode = loaded.resident.model.encode_chat
+    render = loaded.resident.model.render_chat
     if _chars([request.messages, request.template_arguments]) <= INLINE_CHARS:
-        return encode(request.messages, request.template_arguments)
-    return await asyncio.to_thread(encode, request.messages, request.template_arguments)
+        return render(request.messages, request.template_arguments).tokens
+    return (await asyncio.to_thread(render, request.messages, request.template_arguments)).tokens
 
 
 def _chars(value: Any) -> int:

@@ -6,9 +6,11 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from bodega.backends.base import (
+    Chosen,
     Message,
     Piece,
     PrefixStats,
+    RenderedChat,
     Row,
     Slice,
     TextDecoding,
@@ -53,11 +55,11 @@ class ScriptedRunner:
         self._model.at("prefill")
         done = [piece.row for piece in slices if piece.stop == len(self._rows[piece.row].tokens)]
         self._ready += done
-        return [(row, self._next(row)) for row in done]
+        return [Chosen(row, self._next(row)) for row in done]
 
     def decode(self) -> Tokens:
         self._model.at("decode")
-        return [(row, self._next(row)) for row in self._ready]
+        return [Chosen(row, self._next(row)) for row in self._ready]
 
     def close(self) -> None:
         self._rows.clear()
@@ -119,8 +121,10 @@ class ScriptedModel:
     def decoding(self) -> TextDecoding:
         return TextDecoding(token_bytes=[bytes([byte]) for byte in range(256)])
 
-    def encode_chat(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> list[int]:
-        return [1] * len(messages)
+    def render_chat(
+        self, messages: Sequence[Message], arguments: Mapping[str, Any], **_: Any
+    ) -> RenderedChat:
+        return RenderedChat([1] * len(messages), ending="")
 
     @property
     def active_bytes(self) -> int:

@@ -7,13 +7,17 @@ import mlx.nn as nn
 
 from bodega.backends import device
 from bodega.backends.base import (
+    Constraint,
+    Guide,
     Message,
     Piece,
+    RenderedChat,
     Row,
     Sampling,
     Slice,
     TextDecoding,
     TextModelInfo,
+    ThinkingBudget,
 )
 from bodega.backends.lm.head import Forward
 from bodega.backends.lm.runner import LmRunner
@@ -58,9 +62,28 @@ class LmModel:
         """Memory that the device has given out, to this model and beside it. From any thread."""
         return device.active_bytes()
 
-    def encode_chat(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> list[int]:
-        """Render a conversation with the chat template and return its tokens."""
-        return self._tokenizer.encode_chat(messages, arguments)
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        arguments: Mapping[str, Any],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        goes_on: bool = False,
+    ) -> RenderedChat:
+        """Render a conversation with the chat template and tokenize it."""
+        return RenderedChat(self._tokenizer.encode_chat(messages, arguments), ending="")
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return the tokens of a text."""
+        raise NotImplementedError
+
+    def token_text(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens."""
+        raise NotImplementedError
+
+    def compile(self, constraint: Constraint | None, budget: ThinkingBudget | None = None) -> Guide:
+        """Return what holds one answer to a constraint and a budget."""
+        raise NotImplementedError
 
     def warm_up(self) -> Generator[Piece, None, None]:
         """Run the model on a short prompt and for one step, as the first request would."""

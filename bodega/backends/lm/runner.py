@@ -8,7 +8,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-from bodega.backends.base import PrefixStats, Row, Slice, Tokens
+from bodega.backends.base import Chosen, PrefixStats, Row, Slice, Tokens
 from bodega.backends.lengths import length_class
 from bodega.backends.lm.batch import Batch
 from bodega.backends.lm.batches import Batches
@@ -146,7 +146,7 @@ class LmRunner:
             mx.clear_cache()
 
     def _remember(self, tokens: Tokens) -> Tokens:
-        for row, token in tokens:
+        for row, token, _ in tokens:
             if (answer := self._answers.get(row)) is not None:
                 answer.tokens.append(token)
         return tokens
@@ -251,4 +251,4 @@ def _size(piece: Slice) -> int:
 
 def _read(ids: Sequence[int], tokens: mx.array) -> Tokens:
     values: list[int] = tokens.tolist()  # type: ignore[assignment]
-    return list(zip(ids, values, strict=True))
+    return [Chosen(row, token) for row, token in zip(ids, values, strict=True)]

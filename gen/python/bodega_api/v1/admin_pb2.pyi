@@ -56,7 +56,7 @@ MODEL_STATUS_INITIALIZED: ModelStatus
 MODEL_STATUS_UNLOADING: ModelStatus
 
 class LoadModelRequest(_message.Message):
-    __slots__ = ("model_path", "model_id", "model_type", "context_length", "max_concurrency", "queue_timeout", "queue_size", "trust_remote_code", "chat_template_file", "prefix_cache_gb", "kv_cache_gb", "download", "keep_alive")
+    __slots__ = ("model_path", "model_id", "model_type", "context_length", "max_concurrency", "queue_timeout", "queue_size", "trust_remote_code", "chat_template_file", "prefix_cache_gb", "kv_cache_gb", "download", "keep_alive", "reasoning_parser", "tool_call_parser", "enable_auto_tool_choice", "lora_paths", "lora_scales")
     MODEL_PATH_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,11 @@ class LoadModelRequest(_message.Message):
     KV_CACHE_GB_FIELD_NUMBER: _ClassVar[int]
     DOWNLOAD_FIELD_NUMBER: _ClassVar[int]
     KEEP_ALIVE_FIELD_NUMBER: _ClassVar[int]
+    REASONING_PARSER_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALL_PARSER_FIELD_NUMBER: _ClassVar[int]
+    ENABLE_AUTO_TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
+    LORA_PATHS_FIELD_NUMBER: _ClassVar[int]
+    LORA_SCALES_FIELD_NUMBER: _ClassVar[int]
     model_path: str
     model_id: str
     model_type: ModelType
@@ -83,7 +88,12 @@ class LoadModelRequest(_message.Message):
     kv_cache_gb: float
     download: bool
     keep_alive: int
-    def __init__(self, model_path: _Optional[str] = ..., model_id: _Optional[str] = ..., model_type: _Optional[_Union[ModelType, str]] = ..., context_length: _Optional[int] = ..., max_concurrency: _Optional[int] = ..., queue_timeout: _Optional[int] = ..., queue_size: _Optional[int] = ..., trust_remote_code: _Optional[bool] = ..., chat_template_file: _Optional[str] = ..., prefix_cache_gb: _Optional[float] = ..., kv_cache_gb: _Optional[float] = ..., download: _Optional[bool] = ..., keep_alive: _Optional[int] = ...) -> None: ...
+    reasoning_parser: str
+    tool_call_parser: str
+    enable_auto_tool_choice: bool
+    lora_paths: _containers.RepeatedScalarFieldContainer[str]
+    lora_scales: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, model_path: _Optional[str] = ..., model_id: _Optional[str] = ..., model_type: _Optional[_Union[ModelType, str]] = ..., context_length: _Optional[int] = ..., max_concurrency: _Optional[int] = ..., queue_timeout: _Optional[int] = ..., queue_size: _Optional[int] = ..., trust_remote_code: _Optional[bool] = ..., chat_template_file: _Optional[str] = ..., prefix_cache_gb: _Optional[float] = ..., kv_cache_gb: _Optional[float] = ..., download: _Optional[bool] = ..., keep_alive: _Optional[int] = ..., reasoning_parser: _Optional[str] = ..., tool_call_parser: _Optional[str] = ..., enable_auto_tool_choice: _Optional[bool] = ..., lora_paths: _Optional[_Iterable[str]] = ..., lora_scales: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class LoadModelResponse(_message.Message):
     __slots__ = ("status", "model_id", "model_path", "model_type", "context_length", "load_seconds", "warnings")
@@ -144,7 +154,7 @@ class GetCurrentModelResponse(_message.Message):
     def __init__(self, loaded: _Optional[bool] = ..., model_info: _Optional[_Union[ModelInfo, _Mapping]] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("model_path", "model_id", "model_type", "context_length", "max_concurrency", "queue_timeout", "queue_size", "architecture", "weight_bytes", "loaded_at", "warnings", "keep_alive", "memory")
+    __slots__ = ("model_path", "model_id", "model_type", "context_length", "max_concurrency", "queue_timeout", "queue_size", "architecture", "weight_bytes", "loaded_at", "warnings", "keep_alive", "memory", "reasoning_parser", "tool_call_parser", "lora_paths", "lora_scales")
     MODEL_PATH_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +168,10 @@ class ModelInfo(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     KEEP_ALIVE_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
+    REASONING_PARSER_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALL_PARSER_FIELD_NUMBER: _ClassVar[int]
+    LORA_PATHS_FIELD_NUMBER: _ClassVar[int]
+    LORA_SCALES_FIELD_NUMBER: _ClassVar[int]
     model_path: str
     model_id: str
     model_type: ModelType
@@ -171,7 +185,11 @@ class ModelInfo(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     keep_alive: int
     memory: Memory
-    def __init__(self, model_path: _Optional[str] = ..., model_id: _Optional[str] = ..., model_type: _Optional[_Union[ModelType, str]] = ..., context_length: _Optional[int] = ..., max_concurrency: _Optional[int] = ..., queue_timeout: _Optional[int] = ..., queue_size: _Optional[int] = ..., architecture: _Optional[str] = ..., weight_bytes: _Optional[int] = ..., loaded_at: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., keep_alive: _Optional[int] = ..., memory: _Optional[_Union[Memory, _Mapping]] = ...) -> None: ...
+    reasoning_parser: str
+    tool_call_parser: str
+    lora_paths: _containers.RepeatedScalarFieldContainer[str]
+    lora_scales: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, model_path: _Optional[str] = ..., model_id: _Optional[str] = ..., model_type: _Optional[_Union[ModelType, str]] = ..., context_length: _Optional[int] = ..., max_concurrency: _Optional[int] = ..., queue_timeout: _Optional[int] = ..., queue_size: _Optional[int] = ..., architecture: _Optional[str] = ..., weight_bytes: _Optional[int] = ..., loaded_at: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., keep_alive: _Optional[int] = ..., memory: _Optional[_Union[Memory, _Mapping]] = ..., reasoning_parser: _Optional[str] = ..., tool_call_parser: _Optional[str] = ..., lora_paths: _Optional[_Iterable[str]] = ..., lora_scales: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Memory(_message.Message):
     __slots__ = ("weight_bytes", "kv_bytes", "kv_budget_bytes", "prefix_cache_bytes", "active_bytes")

@@ -97,7 +97,8 @@ class AdminServicer:
         bytes needed and those there are (HTTP 503);
         PERMISSION_DENIED, reason REMOTE_CODE_NOT_ALLOWED (HTTP 403);
         FAILED_PRECONDITION, reason UNSUPPORTED_MODEL or INVALID_MODEL, when the
-        files are not what can be loaded (HTTP 400); INTERNAL, reason LOAD_FAILED,
+        files are not what can be loaded, or INVALID_ADAPTER, when an adapter's are
+        not (HTTP 400); INTERNAL, reason LOAD_FAILED,
         when reading them failed (HTTP 500); INVALID_ARGUMENT for a field that is
         out of range (HTTP 400).
         """

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62odega/v1/dialect.proto\x12\tbodega.v1\x1a google/protobuf/descriptor.proto\"\x89\x01\n\rMethodDialect\x12\x17\n\x0fstream_selector\x18\x01 \x01(\t\x12,\n\x0c\x65vent_stream\x18\x02 \x01(\x0b\x32\x16.bodega.v1.EventStream\x12\x15\n\roptional_body\x18\x03 \x01(\x08\x12\x1a\n\x12unreachable_answer\x18\x04 \x01(\t\"2\n\x0b\x45ventStream\x12\x12\n\nterminator\x18\x01 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x02 \x01(\t\"m\n\x0eMessageDialect\x12\x1f\n\x05shape\x18\x01 \x01(\x0e\x32\x10.bodega.v1.Shape\x12)\n\x08unserved\x18\x02 \x03(\x0b\x32\x17.bodega.v1.UnservedName\x12\x0f\n\x07\x65xample\x18\x03 \x01(\t\"-\n\x0cUnservedName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63\x65pts\x18\x02 \x03(\t\"t\n\x0c\x46ieldDialect\x12\x10\n\x08raw_json\x18\x01 \x01(\x08\x12\x11\n\temit_null\x18\x02 \x01(\x08\x12\x1e\n\x16\x65mit_null_if_requested\x18\x03 \x01(\t\x12\x1f\n\x05range\x18\x04 \x01(\x0b\x32\x10.bodega.v1.Range\"Y\n\x05Range\x12\x10\n\x03min\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05\x61\x62ove\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_minB\x06\n\x04_maxB\x08\n\x06_above\"\x1f\n\x0b\x45numDialect\x12\x10\n\x08unserved\x18\x01 \x03(\t\"9\n\x10\x45numValueDialect\x12\x10\n\x08spelling\x18\x01 \x01(\t\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05*?\n\x05Shape\x12\x15\n\x11SHAPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSHAPE_UNION\x10\x01\x12\x0e\n\nSHAPE_LIST\x10\x02:J\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0b\x32\x18.bodega.v1.MethodDialect:M\n\x07message\x12\x1f.google.protobuf.MessageOptions\x18\xc6\x8a\x03 \x01(\x0b\x32\x19.bodega.v1.MessageDialect:G\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\xc7\x8a\x03 \x01(\x0b\x32\x17.bodega.v1.FieldDialect:E\n\x05words\x12\x1c.google.protobuf.EnumOptions\x18\xc8\x8a\x03 \x01(\x0b\x32\x16.bodega.v1.EnumDialect:N\n\x04word\x12!.google.protobuf.EnumValueOptions\x18\xc9\x8a\x03 \x01(\x0b\x32\x1b.bodega.v1.EnumValueDialectb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62odega/v1/dialect.proto\x12\tbodega.v1\x1a google/protobuf/descriptor.proto\"\x89\x01\n\rMethodDialect\x12\x17\n\x0fstream_selector\x18\x01 \x01(\t\x12,\n\x0c\x65vent_stream\x18\x02 \x01(\x0b\x32\x16.bodega.v1.EventStream\x12\x15\n\roptional_body\x18\x03 \x01(\x08\x12\x1a\n\x12unreachable_answer\x18\x04 \x01(\t\"2\n\x0b\x45ventStream\x12\x12\n\nterminator\x18\x01 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x02 \x01(\t\"m\n\x0eMessageDialect\x12\x1f\n\x05shape\x18\x01 \x01(\x0e\x32\x10.bodega.v1.Shape\x12)\n\x08unserved\x18\x02 \x03(\x0b\x32\x17.bodega.v1.UnservedName\x12\x0f\n\x07\x65xample\x18\x03 \x01(\t\"-\n\x0cUnservedName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63\x65pts\x18\x02 \x03(\t\"\x88\x01\n\x0c\x46ieldDialect\x12\x10\n\x08raw_json\x18\x01 \x01(\x08\x12\x11\n\temit_null\x18\x02 \x01(\x08\x12\x1e\n\x16\x65mit_null_if_requested\x18\x03 \x01(\t\x12\x1f\n\x05range\x18\x04 \x01(\x0b\x32\x10.bodega.v1.Range\x12\x12\n\nomit_empty\x18\x05 \x01(\x08\"Y\n\x05Range\x12\x10\n\x03min\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05\x61\x62ove\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_minB\x06\n\x04_maxB\x08\n\x06_above\"\x1f\n\x0b\x45numDialect\x12\x10\n\x08unserved\x18\x01 \x03(\t\"9\n\x10\x45numValueDialect\x12\x10\n\x08spelling\x18\x01 \x01(\t\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05*N\n\x05Shape\x12\x15\n\x11SHAPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSHAPE_UNION\x10\x01\x12\x0e\n\nSHAPE_LIST\x10\x02\x12\r\n\tSHAPE_MAP\x10\x03:J\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0b\x32\x18.bodega.v1.MethodDialect:M\n\x07message\x12\x1f.google.protobuf.MessageOptions\x18\xc6\x8a\x03 \x01(\x0b\x32\x19.bodega.v1.MessageDialect:G\n\x05\x66ield\x12\x1d.google.protobuf.FieldOptions\x18\xc7\x8a\x03 \x01(\x0b\x32\x17.bodega.v1.FieldDialect:E\n\x05words\x12\x1c.google.protobuf.EnumOptions\x18\xc8\x8a\x03 \x01(\x0b\x32\x16.bodega.v1.EnumDialect:N\n\x04word\x12!.google.protobuf.EnumValueOptions\x18\xc9\x8a\x03 \x01(\x0b\x32\x1b.bodega.v1.EnumValueDialectb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bodega.v1.dialect_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SHAPE']._serialized_start=723
-  _globals['_SHAPE']._serialized_end=786
+  _globals['_SHAPE']._serialized_start=744
+  _globals['_SHAPE']._serialized_end=822
   _globals['_METHODDIALECT']._serialized_start=73
   _globals['_METHODDIALECT']._serialized_end=210
   _globals['_EVENTSTREAM']._serialized_start=212
@@ -42,12 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGEDIALECT']._serialized_end=373
   _globals['_UNSERVEDNAME']._serialized_start=375
   _globals['_UNSERVEDNAME']._serialized_end=420
-  _globals['_FIELDDIALECT']._serialized_start=422
-  _globals['_FIELDDIALECT']._serialized_end=538
-  _globals['_RANGE']._serialized_start=540
-  _globals['_RANGE']._serialized_end=629
-  _globals['_ENUMDIALECT']._serialized_start=631
-  _globals['_ENUMDIALECT']._serialized_end=662
-  _globals['_ENUMVALUEDIALECT']._serialized_start=664
-  _globals['_ENUMVALUEDIALECT']._serialized_end=721
+  _globals['_FIELDDIALECT']._serialized_start=423
+  _globals['_FIELDDIALECT']._serialized_end=559
+  _globals['_RANGE']._serialized_start=561
+  _globals['_RANGE']._serialized_end=650
+  _globals['_ENUMDIALECT']._serialized_start=652
+  _globals['_ENUMDIALECT']._serialized_end=683
+  _globals['_ENUMVALUEDIALECT']._serialized_start=685
+  _globals['_ENUMVALUEDIALECT']._serialized_end=742
 # @@protoc_insertion_point(module_scope)

@@ -13,9 +13,11 @@ class Shape(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SHAPE_UNSPECIFIED: _ClassVar[Shape]
     SHAPE_UNION: _ClassVar[Shape]
     SHAPE_LIST: _ClassVar[Shape]
+    SHAPE_MAP: _ClassVar[Shape]
 SHAPE_UNSPECIFIED: Shape
 SHAPE_UNION: Shape
 SHAPE_LIST: Shape
+SHAPE_MAP: Shape
 METHOD_FIELD_NUMBER: _ClassVar[int]
 method: _descriptor.FieldDescriptor
 MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -66,16 +68,18 @@ class UnservedName(_message.Message):
     def __init__(self, name: _Optional[str] = ..., accepts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FieldDialect(_message.Message):
-    __slots__ = ("raw_json", "emit_null", "emit_null_if_requested", "range")
+    __slots__ = ("raw_json", "emit_null", "emit_null_if_requested", "range", "omit_empty")
     RAW_JSON_FIELD_NUMBER: _ClassVar[int]
     EMIT_NULL_FIELD_NUMBER: _ClassVar[int]
     EMIT_NULL_IF_REQUESTED_FIELD_NUMBER: _ClassVar[int]
     RANGE_FIELD_NUMBER: _ClassVar[int]
+    OMIT_EMPTY_FIELD_NUMBER: _ClassVar[int]
     raw_json: bool
     emit_null: bool
     emit_null_if_requested: str
     range: Range
-    def __init__(self, raw_json: _Optional[bool] = ..., emit_null: _Optional[bool] = ..., emit_null_if_requested: _Optional[str] = ..., range: _Optional[_Union[Range, _Mapping]] = ...) -> None: ...
+    omit_empty: bool
+    def __init__(self, raw_json: _Optional[bool] = ..., emit_null: _Optional[bool] = ..., emit_null_if_requested: _Optional[str] = ..., range: _Optional[_Union[Range, _Mapping]] = ..., omit_empty: _Optional[bool] = ...) -> None: ...
 
 class Range(_message.Message):
     __slots__ = ("min", "max", "above")

@@ -60,6 +60,16 @@ class InferenceStub:
                 request_serializer=bodega_dot_v1_dot_inference__pb2.CreateChatCompletionRequest.SerializeToString,
                 response_deserializer=bodega_dot_v1_dot_inference__pb2.ChatCompletionChunk.FromString,
                 _registered_method=True)
+        self.CreateCompletion = channel.unary_unary(
+                '/bodega.v1.Inference/CreateCompletion',
+                request_serializer=bodega_dot_v1_dot_inference__pb2.CreateCompletionRequest.SerializeToString,
+                response_deserializer=bodega_dot_v1_dot_inference__pb2.Completion.FromString,
+                _registered_method=True)
+        self.StreamCompletion = channel.unary_stream(
+                '/bodega.v1.Inference/StreamCompletion',
+                request_serializer=bodega_dot_v1_dot_inference__pb2.CreateCompletionRequest.SerializeToString,
+                response_deserializer=bodega_dot_v1_dot_inference__pb2.Completion.FromString,
+                _registered_method=True)
 
 
 class InferenceServicer:
@@ -105,6 +115,26 @@ class InferenceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateCompletion(self, request, context):
+        """Goes on from a text and returns what comes, whole: no chat template, no
+        parsers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamCompletion(self, request, context):
+        """Goes on from a text and streams what comes.
+
+        The messages are Completions whose texts are pieces; each choice's last one
+        has its finish reason, and a last message the usage if
+        `stream_options.include_usage` asks for it. It fails and is cancelled as
+        StreamChatCompletion.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InferenceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -117,6 +147,16 @@ def add_InferenceServicer_to_server(servicer, server):
                     servicer.StreamChatCompletion,
                     request_deserializer=bodega_dot_v1_dot_inference__pb2.CreateChatCompletionRequest.FromString,
                     response_serializer=bodega_dot_v1_dot_inference__pb2.ChatCompletionChunk.SerializeToString,
+            ),
+            'CreateCompletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCompletion,
+                    request_deserializer=bodega_dot_v1_dot_inference__pb2.CreateCompletionRequest.FromString,
+                    response_serializer=bodega_dot_v1_dot_inference__pb2.Completion.SerializeToString,
+            ),
+            'StreamCompletion': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamCompletion,
+                    request_deserializer=bodega_dot_v1_dot_inference__pb2.CreateCompletionRequest.FromString,
+                    response_serializer=bodega_dot_v1_dot_inference__pb2.Completion.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -189,6 +229,60 @@ class Inference:
             '/bodega.v1.Inference/StreamChatCompletion',
             bodega_dot_v1_dot_inference__pb2.CreateChatCompletionRequest.SerializeToString,
             bodega_dot_v1_dot_inference__pb2.ChatCompletionChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bodega.v1.Inference/CreateCompletion',
+            bodega_dot_v1_dot_inference__pb2.CreateCompletionRequest.SerializeToString,
+            bodega_dot_v1_dot_inference__pb2.Completion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bodega.v1.Inference/StreamCompletion',
+            bodega_dot_v1_dot_inference__pb2.CreateCompletionRequest.SerializeToString,
+            bodega_dot_v1_dot_inference__pb2.Completion.FromString,
             options,
             channel_credentials,
             insecure,
