@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bodega.backends.base import Row, Sampling, Slice
+from bodega.backends.base import Row, Sampling, Slice, Tokens
 from bodega.backends.lm.head import Forward
 from bodega.backends.lm.runner import LmRunner
 from bodega.backends.registry import prepare_text_model
@@ -47,8 +47,8 @@ class Rows:
         """Decode a token for each row."""
         self._take(self.runner.decode())
 
-    def _take(self, tokens: list[tuple[int, int]]) -> None:
-        for row, token in tokens:
+    def _take(self, tokens: Tokens) -> None:
+        for row, token, _ in tokens:
             self.tokens[row].append(token)
 
 

@@ -8,7 +8,7 @@ import mlx.core as mx
 import pytest
 from mlx_lm import load
 
-from bodega.backends.base import Row, Sampling, Slice
+from bodega.backends.base import Row, Sampling, Slice, Tokens
 from bodega.backends.lengths import SHORTEST_TOKENS
 from bodega.backends.lm.head import Forward
 from bodega.backends.lm.runner import LmRunner
@@ -67,8 +67,8 @@ class Batch:
         for _ in range(steps):
             self._take(self.runner.decode())
 
-    def _take(self, tokens: list[tuple[int, int]]) -> None:
-        for row, token in tokens:
+    def _take(self, tokens: Tokens) -> None:
+        for row, token, _ in tokens:
             self.tokens[row].append(token)
 
 
