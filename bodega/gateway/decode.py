@@ -11,16 +11,16 @@ from functools import cache
 from typing import Any
 
 from bodega_api.v1 import dialect_pb2
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from bodega.errors import UnsupportedParameter
 from bodega.gateway import dialect
 from bodega.gateway.json_text import JsonValue, Place, dotted, kind_of, refused
+from bodega.gateway.scalars import Convert, converter, key_converter
 
 _Fill = Callable[[Message, JsonValue, Place, list[str]], None]
-_Convert = Callable[[JsonValue, Place], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def _message_filler(descriptor: Descriptor) -> _Fill:
     shape = dialect.of_message(descriptor).shape
     if shape == dialect.UNION:
         return _union_filler(descriptor)
-    if shape == dialect.LIST:
+    if shape in (dialect.LIST, dialect.MAP):
         return _field_filler(dialect.only_field(descriptor))
     return _object_filler(descriptor)
 
@@ -105,9 +105,11 @@ def _union_filler(descriptor: Descriptor) -> _Fill:
 
 
 def _field_filler(field: FieldDescriptor) -> _Fill:
+    if entry := dialect.map_entry(field):
+        return _map_filler(field.name, *entry)
     if field.message_type is not None:
         return _message_field_filler(field, _message_filler(field.message_type))
-    name, convert = field.name, _converter(field)
+    name, convert = field.name, converter(field)
 
     def fill_scalar(message: Message, value: JsonValue, place: Place, _: list[str]) -> None:
         setattr(message, name, convert(value, place))
@@ -135,6 +137,40 @@ def _message_field_filler(field: FieldDescriptor, fill: _Fill) -> _Fill:
     return fill_messages if field.is_repeated else fill_message
 
 
+def _map_filler(name: str, key: FieldDescriptor, value: FieldDescriptor) -> _Fill:
+    key_of, put = key_converter(key), _map_putter(value)
+
+    def fill(message: Message, value: JsonValue, place: Place, ignored: list[str]) -> None:
+        if type(value) is not dict:
+            raise refused(place, f"expected an object, got {kind_of(value)}")
+        entries = getattr(message, name)
+        for member, item in value.items():
+            if item is not None:
+                where = (place, member)
+                put(entries, key_of(member, where), item, where, ignored)
+
+    return fill
+
+
+def _map_putter(field: FieldDescriptor) -> Callable[[Any, Any, JsonValue, Place, list[str]], None]:
+    """Return what puts a JSON value into a map, by the field of its values."""
+    if field.message_type is None:
+        convert = converter(field)
+
+        def put(entries: Any, key: Any, value: JsonValue, place: Place, _: list[str]) -> None:
+            entries[key] = convert(value, place)
+
+        return put
+    fill = _message_filler(field.message_type)
+
+    def put_message(
+        entries: Any, key: Any, value: JsonValue, place: Place, ignored: list[str]
+    ) -> None:
+        fill(entries[key], value, place, ignored)
+
+    return put_message
+
+
 def _array(value: JsonValue, place: Place) -> list[Any]:
     if type(value) is not list:
         raise refused(place, f"expected an array, got {kind_of(value)}")
@@ -154,77 +190,7 @@ def _json_types(field: FieldDescriptor) -> tuple[type, ...]:
     return (float, int) if field.type == FieldDescriptor.TYPE_DOUBLE else (int, float)
 
 
-def _converter(field: FieldDescriptor) -> _Convert:
-    if field.type in dialect.INTEGERS:
-        return _integer_converter(*dialect.INTEGERS[field.type])
-    if field.enum_type is not None:
-        return _enum_converter(field.enum_type)
-    if field.type == FieldDescriptor.TYPE_STRING:
-        return _raw_json if dialect.of_field(field).raw_json else _string
-    if field.type == FieldDescriptor.TYPE_BOOL:
-        return _boolean
-    if field.type == FieldDescriptor.TYPE_DOUBLE:
-        return _number
-    raise TypeError(f"{field.full_name}: its type has no JSON shape here")
-
-
-def _string(value: JsonValue, place: Place) -> str:
-    if type(value) is not str:
-        raise refused(place, f"expected a string, got {kind_of(value)}")
-    return value
-
-
-def _boolean(value: JsonValue, place: Place) -> bool:
-    if type(value) is not bool:
-        raise refused(place, f"expected a boolean, got {kind_of(value)}")
-    return value
-
-
-def _number(value: JsonValue, place: Place) -> float:
-    if type(value) is not float and type(value) is not int:
-        raise refused(place, f"expected a number, got {kind_of(value)}")
-    return float(value)
-
-
-def _raw_json(value: JsonValue, place: Place) -> str:
-    if type(value) is not dict:
-        raise refused(place, f"expected an object, got {kind_of(value)}")
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _integer_converter(smallest: int, largest: int) -> _Convert:
-    def convert(value: JsonValue, place: Place) -> int:
-        if type(value) is float and value.is_integer():
-            # JSON has one type of number: 5.0 is 5.
-            value = int(value)
-        if type(value) is not int:
-            raise refused(place, f"expected an integer, got {kind_of(value)}")
-        if not smallest <= value <= largest:
-            raise refused(place, f"expected an integer from {smallest} to {largest}")
-        return value
-
-    return convert
-
-
-def _enum_converter(enum: EnumDescriptor) -> _Convert:
-    numbers, unserved = dialect.words(enum), frozenset(dialect.unserved_words(enum))
-    known = "one of " * (len(numbers) > 1) + ", ".join(f"'{word}'" for word in numbers)
-
-    def convert(value: JsonValue, place: Place) -> int:
-        if type(value) is not str:
-            raise refused(place, f"expected a string, got {kind_of(value)}")
-        if value in numbers:
-            return numbers[value]
-        if value in unserved:
-            where = dotted(place)
-            message = f"{where}: '{value}' is not served; what is: {known}."
-            raise UnsupportedParameter(message, param=where)
-        raise refused(place, f"an unknown word; expected {known}")
-
-    return convert
-
-
-def _unserved_check(name: dialect_pb2.UnservedName) -> _Convert:
+def _unserved_check(name: dialect_pb2.UnservedName) -> Convert:
     accepted = {_canonical(json.loads(text)) for text in name.accepts}
     advice = "leave it out" if not name.accepts else f"leave it out, or send {name.accepts[0]}"
 

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import (
 
 UNION = dialect_pb2.SHAPE_UNION
 LIST = dialect_pb2.SHAPE_LIST
+MAP = dialect_pb2.SHAPE_MAP
 
 INTEGERS: dict[int, tuple[int, int]] = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
@@ -69,9 +70,17 @@ def arms(union: Descriptor) -> list[FieldDescriptor]:
 
 
 def only_field(message: Descriptor) -> FieldDescriptor:
-    """Return the field of a message that is a bare list."""
+    """Return the field of a message that is a bare list or map."""
     (field,) = message.fields
     return field
+
+
+def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor] | None:
+    """Return what keys and values of a map are; None for a field that is none."""
+    entry = field.message_type
+    if entry is None or not entry.GetOptions().map_entry:
+        return None
+    return entry.fields_by_name["key"], entry.fields_by_name["value"]
 
 
 def _option(descriptor: DescriptorBase, extension: FieldDescriptor) -> Any:

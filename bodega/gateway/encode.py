@@ -88,7 +88,7 @@ def _message_converter(descriptor: Descriptor, asked: frozenset[str]) -> _Conver
     shape = dialect.of_message(descriptor).shape
     if shape == dialect.UNION:
         return _union_converter(descriptor, asked)
-    if shape == dialect.LIST:
+    if shape in (dialect.LIST, dialect.MAP):
         field = dialect.only_field(descriptor)
         return _member_converter(field, _converter(field, asked))
     return _object_converter(descriptor, asked)
@@ -103,19 +103,27 @@ def _member_converter(field: FieldDescriptor, convert: _Convert | None) -> _Conv
 
 def _object_converter(descriptor: Descriptor, asked: frozenset[str]) -> _Convert:
     members = [
-        (field.name, field.has_presence, _converter(field, asked), _is_null_printed(field, asked))
+        (
+            field.name,
+            field.has_presence,
+            _converter(field, asked),
+            _is_null_printed(field, asked),
+            dialect.of_field(field).omit_empty,
+        )
         for field in descriptor.fields
     ]
 
     def convert(message: Message) -> dict[str, Any]:
         printed: dict[str, Any] = {}
         has = message.HasField
-        for name, may_be_unset, converter, null in members:
+        for name, may_be_unset, converter, null, omit_empty in members:
             if may_be_unset and not has(name):
                 if null:
                     printed[name] = None
                 continue
             value = getattr(message, name)
+            if omit_empty and not value:
+                continue
             printed[name] = value if converter is None else converter(value)
         return printed
 
@@ -143,6 +151,8 @@ def _union_converter(descriptor: Descriptor, asked: frozenset[str]) -> _Convert:
 
 def _converter(field: FieldDescriptor, asked: frozenset[str]) -> _Convert | None:
     """Return what a field's value passes through, None where it is JSON as it is."""
+    if entry := dialect.map_entry(field):
+        return _map_converter(_converter(entry[1], asked))
     convert: _Convert | None = None
     if field.message_type is not None:
         convert = _message_converter(field.message_type, asked)
@@ -157,6 +167,14 @@ def _converter(field: FieldDescriptor, asked: frozenset[str]) -> _Convert | None
         return list
     each = convert
     return lambda items: [each(item) for item in items]
+
+
+def _map_converter(convert: _Convert | None) -> _Convert:
+    """Return what makes an object of a map; in the order of keys, as maps have none."""
+    if convert is None:
+        return lambda entries: {str(key): entries[key] for key in sorted(entries)}
+    each = convert
+    return lambda entries: {str(key): each(entries[key]) for key in sorted(entries)}
 
 
 def _raw_json(text: str) -> orjson.Fragment:

@@ -58,6 +58,8 @@ class Schemas:
         return {"name": field.name, "description": description, "schema": schema}
 
     def _whole_value(self, field: FieldDescriptor) -> Schema:
+        if entry := dialect.map_entry(field):
+            return self._map(*entry)
         value = self._value(field)
         return {"type": "array", "items": value} if field.is_repeated else value
 
@@ -66,8 +68,8 @@ class Schemas:
         if shape == dialect.UNION:
             arms = [self._arm(field) for field in dialect.arms(message)]
             return {"oneOf": arms} | self._described(message.full_name)
-        if shape == dialect.LIST:
-            schema = {"type": "array", "items": self._value(dialect.only_field(message))}
+        if shape in (dialect.LIST, dialect.MAP):
+            schema = self._whole_value(dialect.only_field(message))
             return schema | self._described(message.full_name)
         schema = {
             "type": "object",
@@ -76,6 +78,12 @@ class Schemas:
         if required := [field.name for field in message.fields if self._is_required(field)]:
             schema["required"] = required
         return schema | self._described(message.full_name, _unserved_text(message))
+
+    def _map(self, key: FieldDescriptor, value: FieldDescriptor) -> Schema:
+        schema: Schema = {"type": "object", "additionalProperties": self._value(value)}
+        if key.type in dialect.INTEGERS:
+            schema["propertyNames"] = {"pattern": "^(0|-?[1-9][0-9]*)$"}
+        return schema
 
     def _arm(self, field: FieldDescriptor) -> Schema:
         return self._value(field) | self._described(field.full_name)
@@ -112,7 +120,8 @@ class Schemas:
         if self._is_sent(field):
             behavior = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
             return field_behavior_pb2.REQUIRED in behavior
-        return not field.has_presence or dialect.of_field(field).emit_null
+        options = dialect.of_field(field)
+        return options.emit_null or not (field.has_presence or options.omit_empty)
 
     def _may_be_null(self, field: FieldDescriptor) -> bool:
         if self._is_sent(field):

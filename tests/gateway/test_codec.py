@@ -54,7 +54,13 @@ FULL_CHAT = """{
   "frequency_penalty": 2.0, "stop": ["a", "b"], "seed": 9223372036854775807,
   "stream_options": {"include_usage": true},
   "chat_template_kwargs": {"z": 1, "a": {"y": [1.5, null], "b": true}, "enable_thinking": false},
-  "user": "u"
+  "user": "u", "tools": [
+    {"type": "function", "function": {"name": "f", "description": "d",
+     "parameters": {"type": "object", "properties": {"z": {}, "a": {}}}, "strict": true}}],
+  "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": false,
+  "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": {"b": {}}}},
+  "logprobs": true, "top_logprobs": 20, "n": 8, "logit_bias": {"5": -100.0, "50": 1.5},
+  "reasoning_effort": "xhigh", "metadata": {"a": "b"}
 }"""
 
 
@@ -144,17 +150,12 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_place(
 @pytest.mark.parametrize(
     ("members", "param"),
     [
-        ({"tools": []}, "tools"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"tool_choice": {"type": "function"}}, "tool_choice"),
-        ({"n": 2}, "n"),
-        ({"n": True}, "n"),
-        ({"n": "1"}, "n"),
-        ({"logprobs": True}, "logprobs"),
-        ({"logprobs": 0}, "logprobs"),
-        ({"logit_bias": {"1": 5}}, "logit_bias"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"response_format": {"type": "text", "x": 1}}, "response_format"),
+        ({"functions": []}, "functions"),
+        ({"function_call": {"name": "f"}}, "function_call"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"store": True}, "store"),
+        ({"store": 0}, "store"),
+        ({"service_tier": "flex"}, "service_tier"),
         ({"messages": [{"audio": {"id": "x"}}]}, "messages[0].audio"),
         ({"messages": [{"content": [{"type": "image_url"}]}]}, "messages[0].content[0].type"),
         ({"stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
@@ -171,12 +172,9 @@ def test_what_is_known_but_not_served_is_refused_as_such(members: Any, param: st
     "members",
     [
         {"tools": None, "logit_bias": None, "audio": None},
-        {"tool_choice": "auto"},
-        {"tool_choice": "none"},
-        {"n": 1},
-        {"n": 1.0},
-        {"logprobs": False, "top_logprobs": 0, "logit_bias": {}, "metadata": {}},
-        {"response_format": {"type": "text"}},
+        {"function_call": "auto"},
+        {"function_call": "none"},
+        {"logit_bias": {}, "metadata": {}},
         {"service_tier": "default", "store": False, "modalities": ["text"]},
     ],
 )
@@ -247,10 +245,49 @@ def test_every_shape_of_the_dialect_survives_there_and_back() -> None:
         "schema": {"b": 1, "a": 12345678901234567890123},
         "note": None,
         "schemas": [{"x": {}}, {}],
+        "weights": {"-7": 0.5, "0": 1.0, "2147483647": -100.0},
+        "moods": {"": "green", "b.c": "navy-blue"},
+        "people": {"18446744073709551615": {"wanted": True, "text": "t"}},
+        "ratings": [{"a": 1.5, "b": -2.0}, {}],
     }
     message = decode(value, SAMPLE)
     assert encode(message) == value
     assert list(encode(message)) == list(value)
+
+
+def test_empty_lists_that_may_be_left_out_are() -> None:
+    printed = encode(decode({}, SAMPLE))
+    assert (printed["weights"], printed["moods"]) == ({}, {})
+    assert not {"people", "ratings"} & printed.keys()
+
+
+@pytest.mark.parametrize(
+    ("members", "param", "reason"),
+    [
+        ({"weights": []}, "weights", "expected an object, got an array"),
+        ({"weights": {"1": "a"}}, "weights.1", "expected a number, got a string"),
+        ({"weights": {"1.0": 1}}, "weights.1.0", "expected the name to be an integer from -2147"),
+        ({"weights": {"01": 1}}, "weights.01", "expected the name to be an integer"),
+        ({"weights": {"2147483648": 1}}, "weights.2147483648", "from -2147483648 to 2147483647"),
+        ({"weights": {"\u0661": 1}}, "weights.\u0661", "expected the name to be an integer"),
+        ({"moods": {"x": "blue"}}, "moods.x", "an unknown word"),
+        ({"people": {"-1": {}}}, "people.-1", "from 0 to 18446744073709551615"),
+        ({"people": {"1": {"text": 5}}}, "people.1.text", "expected a string, got an integer"),
+        ({"ratings": [{"a": True}]}, "ratings[0].a", "expected a number, got a boolean"),
+        ({"ratings": ["a"]}, "ratings[0]", "expected an object, got a string"),
+    ],
+)
+def test_a_flaw_in_a_map_is_refused_with_its_place(members: Any, param: str, reason: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        decode(members, SAMPLE)
+    assert caught.value.param == param
+    assert reason in caught.value.message
+
+
+def test_members_of_a_map_that_are_null_are_left_out_and_unknown_ones_in_it_are_told() -> None:
+    decoded = Decoder(SAMPLE).decode({"weights": {"1": None}, "people": {"5": {"hat": 1}}})
+    assert not decoded.message.weights
+    assert decoded.ignored == ("people.5.hat",)
 
 
 def test_a_status_comes_from_a_word_at_the_top_of_the_answer() -> None:
@@ -281,6 +318,9 @@ def _value_strategy(field: FieldDescriptor) -> st.SearchStrategy[Any]:
 
 
 def _field_strategy(field: FieldDescriptor) -> st.SearchStrategy[Any]:
+    if entry := dialect.map_entry(field):
+        keys, values = map(_value_strategy, entry)
+        return st.dictionaries(keys.map(str), values, max_size=3)
     value = _value_strategy(field)
     return st.lists(value, max_size=3) if field.is_repeated else value
 
@@ -290,13 +330,15 @@ def message_values(descriptor: Descriptor) -> st.SearchStrategy[Any]:
     shape = dialect.of_message(descriptor).shape
     if shape == dialect.UNION:
         return st.one_of([_field_strategy(field) for field in dialect.arms(descriptor)])
-    if shape == dialect.LIST:
+    if shape in (dialect.LIST, dialect.MAP):
         return _field_strategy(dialect.only_field(descriptor))
     always: dict[str, Any] = {}
     sometimes: dict[str, Any] = {}
     for field in descriptor.fields:
         strategy = _field_strategy(field)
-        if not field.has_presence:
+        if dialect.of_field(field).omit_empty:
+            sometimes[field.name] = strategy.filter(bool)
+        elif not field.has_presence:
             always[field.name] = strategy
         elif dialect.of_field(field).emit_null:
             always[field.name] = st.none() | strategy

@@ -1,6 +1,7 @@
 """Rules and shapes that no served RPC uses yet, over HTTP: a core that echoes the sample."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -136,6 +137,10 @@ def test_the_openapi_document_of_all_shapes_is_valid_and_tells_them() -> None:
     assert sample["ratio"]["maximum"] == 1.5
     assert sample["schema"]["type"] == ["object", "null"]
     assert schemas["Rows"]["type"] == "array"
+    assert sample["weights"]["additionalProperties"] == {"type": "number", "format": "double"}
+    assert re.search(sample["weights"]["propertyNames"]["pattern"], "-12")
+    assert sample["people"]["additionalProperties"] == {"$ref": "#/components/schemas/Child"}
+    assert schemas["Ratings"]["additionalProperties"]["type"] == "number"
     kinds = [arm.get("type") for arm in schemas["Value"]["oneOf"]]
     assert kinds == ["string", "number", "boolean", None, None]
     assert schemas["Sample"]["required"] == ["must"]
