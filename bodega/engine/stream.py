@@ -6,19 +6,20 @@ from collections.abc import Callable
 from typing import Self
 
 from bodega.engine.milestones import Milestones
-from bodega.engine.request import Delta, Finish
+from bodega.engine.request import Delta
 from bodega.errors import BodegaError, SlowReader
 from bodega.limits import MAX_UNREAD_CHARS, STALL_S
 
 
 class AnswerStream:
-    """An asynchronous iterator over the deltas of one answer.
+    """The deltas of one answer.
 
-    Deltas that wait for a slow reader are joined. It ends exactly once: after a
-    delta with a finish reason, or with an error. Leaving it by `cancel` ends
-    the request.
+    Read by `take`, or by iterating over it: then deltas that wait for a slow
+    reader are joined. It ends exactly once: after a delta with a finish reason,
+    or with an error. Leaving it by `cancel` or `complete` ends the request.
 
     Attributes:
+        is_complete: its reader has left because it has all it wants.
         cached_tokens: tokens of the prompt that were not computed again.
         milestones: when it got how far.
     """
@@ -32,15 +33,14 @@ class AnswerStream:
             cancel: asks the engine to end the request, with an error for its reader or None.
             stall_s: how long its reader may take nothing.
         """
+        self.is_complete = False
         self.cached_tokens = 0
         self.milestones = Milestones(submitted_s=time.monotonic())
         self._cancel = cancel
-        self._texts: list[str] = []
+        self._deltas: list[Delta] = []
         self._chars = 0
-        self._tokens = 0
         self._stall_s = stall_s
         self._unread_since_s: float | None = None
-        self._finish: Finish | None = None
         self._error: BodegaError | None = None
         self._ended = False
         self._news = asyncio.Event()
@@ -49,10 +49,8 @@ class AnswerStream:
         """Take in what is new."""
         if self._ended:
             return
-        self._texts.append(delta.text)
+        self._deltas.append(delta)
         self._chars += len(delta.text)
-        self._tokens += delta.tokens
-        self._finish = delta.finish
         self._ended = delta.finish is not None
         self._news.set()
         now_s = time.monotonic()
@@ -80,19 +78,49 @@ class AnswerStream:
             self._cancel(None)
             self.fail(None)
 
+    def complete(self) -> None:
+        """End the request as one that was answered: its reader needs no more of it."""
+        self.is_complete = True
+        self.cancel()
+
+    async def take(self) -> list[Delta]:
+        """Return the deltas that have come since, as the engine told them; none once it has ended.
+
+        Raises:
+            BodegaError: it has ended with an error.
+        """
+        await self._news.wait()
+        if self._deltas:
+            deltas, self._deltas = self._deltas, []
+            self._chars = 0
+            self._unread_since_s = None
+            if not self._ended:
+                self._news.clear()
+            return deltas
+        if self._error is not None:
+            raise self._error
+        return []
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Delta:
-        await self._news.wait()
-        if self._tokens:
-            delta = Delta("".join(self._texts), self._tokens, self._finish)
-            self._texts.clear()
-            self._chars = self._tokens = 0
-            self._unread_since_s = None
-            if not self._ended:
-                self._news.clear()
-            return delta
-        if self._error is not None:
-            raise self._error
-        raise StopAsyncIteration
+        deltas = await self.take()
+        if not deltas:
+            raise StopAsyncIteration
+        return deltas[0] if len(deltas) == 1 else _joined(deltas)
+
+
+def _joined(deltas: list[Delta]) -> Delta:
+    markers: list[tuple[int, int]] = []
+    begin = 0
+    for delta in deltas:
+        markers += [(begin + start, begin + stop) for start, stop in delta.markers]
+        begin += len(delta.text)
+    return Delta(
+        "".join([delta.text for delta in deltas]),
+        sum([delta.tokens for delta in deltas]),
+        deltas[-1].finish,
+        tuple(markers),
+        tuple([told for delta in deltas for told in delta.logprobs]),
+    )

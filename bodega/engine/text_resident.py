@@ -230,12 +230,17 @@ class TextResident:
         self.traffic.pauses += 1
 
     def _failed(self, row: int, error: BodegaError | None) -> None:
-        if error is None or isinstance(error, SlowReader):
+        stream = self._open[row].stream
+        if stream.is_complete:
+            self.traffic.completed_requests += 1
+        elif error is None or isinstance(error, SlowReader):
             self.traffic.cancelled_requests += 1
         else:
             self.traffic.failed_requests += 1
-        self._open[row].stream.fail(error)
+        stream.fail(error)
         self._ended(row)
+        if stream.is_complete:
+            self.on_answer()
 
     def _ended(self, row: int) -> None:
         one = self._open.pop(row)

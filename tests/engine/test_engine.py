@@ -58,6 +58,18 @@ async def test_answers_are_told_whole(engine: Engine, model: ScriptedModel) -> N
     assert resident.active == resident.waiting == 0
 
 
+async def test_a_reader_that_has_all_it_wants_ends_a_request_that_was_answered(
+    engine: Engine, model: ScriptedModel
+) -> None:
+    resident = await opened(engine, model)
+    stream = ask(resident, ENDLESS)
+    assert (await anext(stream)).text
+    stream.complete()
+    await resident.until_idle()
+    assert resident.traffic.completed_requests == 1
+    assert resident.traffic.cancelled_requests == 0
+
+
 @pytest.mark.parametrize("place", ["prefill", "decode"])
 async def test_a_step_that_fails_ends_its_requests_and_no_others(
     engine: Engine, model: ScriptedModel, place: str

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bodega.engine.request import Delta, Finish
+from bodega.engine.request import Delta, Finish, TokenLogprobs
 from bodega.engine.stream import AnswerStream
 from bodega.errors import BodegaError, SlowReader
 from bodega.limits import MAX_UNREAD_CHARS
@@ -78,3 +78,17 @@ async def test_what_waits_to_be_read_has_a_bound(cancelled: list[BodegaError | N
         stream.push(Delta("x" * 1000, 1, None))
         pieces += 1
     assert pieces == MAX_UNREAD_CHARS // 1000 + 1
+
+
+async def test_joined_deltas_keep_their_markers_and_probabilities(
+    cancelled: list[BodegaError | None],
+) -> None:
+    a, b = TokenLogprobs(b"a", -1.0, ()), TokenLogprobs(b"<b>", -2.0, ())
+    deltas = [Delta("a", 1, None, (), (a,)), Delta("<b>", 1, Finish.STOP, ((0, 3),), (b,))]
+    joined, taken = (AnswerStream(cancel=cancelled.append) for _ in range(2))
+    for delta in deltas:
+        joined.push(delta)
+        taken.push(delta)
+    assert await anext(joined) == Delta("a<b>", 2, Finish.STOP, ((1, 4),), (a, b))
+    assert await taken.take() == deltas
+    assert await taken.take() == []
