@@ -59,6 +59,13 @@ MAX_MODEL_ID_CHARS: Final = 96
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 """Largest chat template file."""
 
+MAX_TEMPLATE_STEPS: Final = 4_000_000
+"""Turns of loops and calls that a chat template may take for one conversation. Those that look
+through the rest of the conversation at every message take a million for 1,400 messages."""
+
+MAX_RENDERED_CHARS: Final = 16 * 1024 * 1024
+"""Longest text that a chat template may make of a conversation, some four million tokens."""
+
 MAX_UNREAD_CHARS: Final = 64 * 1024
 """Text that may wait for a stream's reader before the request is cancelled."""
 

@@ -250,6 +250,8 @@ class TextModelInfo:
         markers: the texts of the tokens that stand for themselves and are never part of others:
             control tokens, and tags such as <think> where the vocabulary has them.
         template: the chat template's source; empty without one.
+        template_names: the names that it uses of what a caller may give it, such as tools,
+            enable_thinking and reasoning_effort.
         warnings: what differs from the request or the files, for people.
     """
 
@@ -262,6 +264,7 @@ class TextModelInfo:
     vocabulary_size: int = 0
     markers: frozenset[str] = frozenset()
     template: str = ""
+    template_names: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
 

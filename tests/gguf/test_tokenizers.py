@@ -157,7 +157,7 @@ def test_a_model_with_a_sentencepiece_tokenizer_is_loaded_and_answers_in_text(
     model = tiny_model("gemma3", tokenizer=tokens)
     import_gguf(model.write(tmp_path / "m.gguf"), tmp_path / "m")
     loaded = load(tmp_path / "m")
-    prompt = loaded.encode_chat([{"role": "user", "content": "Two  words 你好"}], {})
+    prompt = loaded.render_chat([{"role": "user", "content": "Two  words 你好"}], {}).tokens
     text = b"".join(loaded.decoding.token_bytes[token] for token in prompt).decode()
     assert text.removeprefix(" " if begins_with_space else "") == "user: Two  words 你好\n"
     assert loaded.info.stop_tokens == {source.eos_id(), source.piece_to_id("<end_of_turn>")}

@@ -9,15 +9,12 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from bodega.backends.lm.decoding import piece_decoder
 from bodega.backends.lm.template import ChatTemplate
-from bodega.backends.lm.tokenizer import ChatTokenizer, piece_decoder
+from bodega.backends.lm.template_files import read_template
+from bodega.backends.lm.tokenizer import ChatTokenizer
 from bodega.config import LoadParameters
-from bodega.errors import InvalidModel, InvalidRequest, UnsupportedModel
-from bodega.limits import MAX_TEMPLATE_BYTES
-
-_NO_TEMPLATE = (
-    "{{ raise_exception('The model has no chat template. Load it with chat_template_file.') }}"
-)
+from bodega.errors import InvalidModel, UnsupportedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +23,7 @@ class LmFiles:
 
     Attributes:
         architecture: the configuration's model_type.
+        template: its chat template.
         tokenizer: makes tokens of conversations.
         tokenizer_definition: the content of tokenizer.json.
         stop_tokens: token ids that end an answer.
@@ -36,6 +34,7 @@ class LmFiles:
 
     folder: Path
     architecture: str
+    template: ChatTemplate
     tokenizer: ChatTokenizer
     tokenizer_definition: Mapping[str, Any]
     stop_tokens: frozenset[int]
@@ -70,13 +69,16 @@ def inspect(folder: Path, parameters: LoadParameters) -> LmFiles:
     weight_bytes = _check_weights(folder)
     tokenizer_config = _read_object(folder / "tokenizer_config.json", missing={})
     special_tokens = _special_tokens(tokenizer_config)
-    template = _template(folder, tokenizer_config, parameters.chat_template_file, special_tokens)
+    template = read_template(
+        folder, tokenizer_config, parameters.chat_template_file, special_tokens
+    )
     definition = _tokenizer_definition(folder, trust_remote_code=parameters.trust_remote_code)
     tokenizer = _tokenizer(definition, template)
     context_length, warnings = _context_length(config, parameters.context_length)
     return LmFiles(
         folder=folder,
         architecture=architecture,
+        template=template,
         tokenizer=tokenizer,
         tokenizer_definition=definition,
         stop_tokens=_stop_tokens(folder, config, definition, special_tokens.get("eos_token")),
@@ -193,60 +195,6 @@ def _tokenizer(definition: Mapping[str, Any], template: ChatTemplate) -> ChatTok
         raise
     except Exception as error:  # boundary: tokenizers raises bare exceptions
         raise _invalid("The model's tokenizer.json is damaged.") from error
-
-
-def _template(
-    folder: Path,
-    config: Mapping[str, Any],
-    given: str | None,
-    special_tokens: Mapping[str, str],
-) -> ChatTemplate:
-    source = _own_template(folder, config) if given is None else _template_file(given)
-    try:
-        return ChatTemplate(source, special_tokens)
-    except InvalidModel as error:
-        error.param = "model_path" if given is None else "chat_template_file"
-        raise
-
-
-def _own_template(folder: Path, config: Mapping[str, Any]) -> str:
-    file = folder / "chat_template.jinja"
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        template = config.get("chat_template")
-    except (OSError, ValueError) as error:
-        raise _invalid(f"The model's {file.name} cannot be read as text.") from error
-    if isinstance(template, list):
-        named = {
-            entry.get("name"): entry.get("template")
-            for entry in template
-            if isinstance(entry, dict)
-        }
-        template = named.get("default")
-    return template if isinstance(template, str) else _NO_TEMPLATE
-
-
-def _template_file(given: str) -> str:
-    try:
-        path = Path(given).expanduser()
-        if path.stat().st_size > MAX_TEMPLATE_BYTES:
-            raise InvalidRequest(
-                f"The file is larger than {MAX_TEMPLATE_BYTES} bytes.", param="chat_template_file"
-            )
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InvalidRequest(
-            f"The file cannot be read: {_reason(error)}.", param="chat_template_file"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return str(error.strerror)
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
-    return "its name cannot be one"
 
 
 def _special_tokens(config: Mapping[str, Any]) -> dict[str, str]:

@@ -14,11 +14,11 @@ from bodega import platform
 from bodega.backends import device
 from bodega.backends.base import Piece, TextModelInfo
 from bodega.backends.cache_cost import CacheCost
+from bodega.backends.lm.decoding import text_decoding
 from bodega.backends.lm.files import LmFiles
 from bodega.backends.lm.footprint import cache_cost
 from bodega.backends.lm.head import Forward
 from bodega.backends.lm.model import LmModel
-from bodega.backends.lm.tokenizer import text_decoding
 from bodega.errors import InvalidModel, ModelTooLarge, UnsupportedModel
 
 logger = logging.getLogger(__name__)
@@ -118,11 +118,14 @@ class LmLoading:
         available = device.available_bytes()
         cache_bytes = _or_share(self._cache_bytes, CACHE_SHARE, available)
         warnings += _cut_by_memory(files.context_length, cost, cache_bytes)
+        decoding = text_decoding(
+            files.tokenizer_definition, _vocabulary_size(model), template=files.template.source
+        )
         return LmModel(
             model=model,
             forward=forward,
             tokenizer=files.tokenizer,
-            decoding=text_decoding(files.tokenizer_definition, _vocabulary_size(model)),
+            decoding=decoding,
             prefix_cache_bytes=_or_share(self._prefix_cache_bytes, PREFIX_CACHE_SHARE, available),
             info=TextModelInfo(
                 architecture=files.architecture,
@@ -131,6 +134,12 @@ class LmLoading:
                 cache_cost=cost,
                 cache_bytes=cache_bytes,
                 stop_tokens=files.stop_tokens,
+                vocabulary_size=len(decoding.token_bytes),
+                markers=frozenset(
+                    decoding.token_bytes[token].decode() for token in decoding.markers
+                ),
+                template=files.template.source,
+                template_names=files.template.names,
                 warnings=tuple(warnings),
             ),
         )

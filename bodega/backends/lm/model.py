@@ -71,15 +71,17 @@ class LmModel:
         goes_on: bool = False,
     ) -> RenderedChat:
         """Render a conversation with the chat template and tokenize it."""
-        return RenderedChat(self._tokenizer.encode_chat(messages, arguments), ending="")
+        return self._tokenizer.render_chat(messages, arguments, tools=tools, goes_on=goes_on)
 
     def encode_text(self, text: str) -> list[int]:
-        """Return the tokens of a text."""
-        raise NotImplementedError
+        """Return the tokens of a text, with what the tokenizer puts before any."""
+        return self._tokenizer.encode_text(text)
 
     def token_text(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens."""
-        raise NotImplementedError
+        table = self._decoding.token_bytes
+        text = b"".join(table[token] for token in tokens).decode(errors="replace")
+        return text.removeprefix(" ") if self._decoding.drops_first_space else text
 
     def compile(self, constraint: Constraint | None, budget: ThinkingBudget | None = None) -> Guide:
         """Return what holds one answer to a constraint and a budget."""

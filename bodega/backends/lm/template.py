@@ -1,24 +1,16 @@
-"""Chat templates: Jinja in a sandbox, with what Hugging Face templates expect to find.
+"""A model's chat template: which names it takes, and what it makes of a conversation."""
 
-See "Chat templates" in the Transformers documentation for that surroundings.
-"""
-
-import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import jinja2
-import jinja2.ext
 import jinja2.meta
-import jinja2.nodes
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bodega.backends.base import Message
+from bodega.backends.lm import template_sandbox as sandbox
 from bodega.errors import ChatTemplateError, InvalidModel, InvalidRequest, quoted
 
-_OWN_ARGUMENTS = frozenset(
+_OWN_ARGUMENTS: Final = frozenset(
     {
         "messages",
         "tools",
@@ -37,76 +29,86 @@ _OWN_ARGUMENTS = frozenset(
     }
 )
 
+_REASONING_NAMES: Final = ("thinking", "reasoning")
+"""What templates call the reasoning_content of a message besides that."""
 
-class _Generation(jinja2.ext.Extension):
-    """The tag that marks assistant text for training; here it renders its body."""
-
-    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it so
-
-    def parse(self, parser: Parser) -> list[jinja2.nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+Tools = Sequence[Mapping[str, Any]]
 
 
 class ChatTemplate:
-    """One model's chat template, compiled.
+    """One model's chat template, compiled. Used from any thread.
 
     Attributes:
-        source: its text.
+        source: its text; that of the one for tools follows where the model has one of its own.
+            Empty where there is none at all.
+        names: the names that it uses, of those that whoever renders may give.
     """
 
-    def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
+    def __init__(
+        self, source: str, special_tokens: Mapping[str, str], *, with_tools: str | None = None
+    ) -> None:
         """Compile a template.
 
         Args:
             source: the Jinja text.
             special_tokens: bos_token, eos_token and the like, for the template.
+            with_tools: the text to use instead where there are tools; None for the same.
 
         Raises:
             InvalidModel: the text is not a Jinja template.
         """
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=[jinja2.ext.loopcontrols, _Generation],
-        )
-        environment.filters["tojson"] = _tojson
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = _strftime_now
-        try:
-            self._template = environment.from_string(source)
-            names = jinja2.meta.find_undeclared_variables(environment.parse(source))
-        except (jinja2.TemplateError, SyntaxError, RecursionError) as error:
-            # Jinja compiles to Python, which bounds how deep blocks nest.
-            raise InvalidModel(f"The chat template is not valid Jinja: {error}") from error
+        self._plain, names = _compiled(source)
+        self._with_tools = self._plain
+        self._knows_tools = "tools" in names
         self.source = source
+        if with_tools is not None:
+            self._with_tools, more = _compiled(with_tools)
+            names |= more
+            self._knows_tools = True
+            self.source += "\n" + with_tools
+        self.names = names - set(special_tokens)
         self._special_tokens = dict(special_tokens)
         # enable_thinking is sent to every model by clients that know it.
-        self._arguments = (names | {"enable_thinking"}) - _OWN_ARGUMENTS - set(special_tokens)
+        self._arguments = (self.names | {"enable_thinking"}) - _OWN_ARGUMENTS
 
-    def render(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> str:
+    def render(
+        self,
+        messages: Sequence[Message],
+        arguments: Mapping[str, Any],
+        *,
+        tools: Tools | None = None,
+        opens_answer: bool = True,
+    ) -> str:
         """Return the text of a conversation up to where the model goes on.
+
+        Args:
+            messages: the conversation.
+            arguments: the caller's own, for the template.
+            tools: the tools to tell the model of.
+            opens_answer: whether what opens the model's answer is part of the text.
 
         Raises:
             InvalidRequest: an argument is not one of the template's.
-            ChatTemplateError: the template refuses the conversation, or fails on it.
+            ChatTemplateError: the template refuses the conversation, or fails on it, or knows no
+                tools and there are some.
         """
-        for name in arguments:
-            if name not in self._arguments:
-                raise InvalidRequest(
-                    f"{quoted(name)} is not an argument of the model's chat template. "
-                    f"It takes: {', '.join(sorted(self._arguments))}.",
-                    param=f"chat_template_kwargs.{name}",
-                )
-        try:
-            return self._template.render(
-                messages=[self._as_known(message) for message in messages],
-                tools=None,
-                documents=None,
-                add_generation_prompt=True,
-                **self._special_tokens,
-                **arguments,
+        self._check(arguments)
+        if tools and not self._knows_tools:
+            raise ChatTemplateError(
+                "The model's chat template knows no tools, so the model would not be told of them. "
+                "Send no tools, or load the model with a chat_template_file that has them.",
+                param="tools",
             )
+        variables = {
+            "messages": [self._as_known(message) for message in messages],
+            "tools": tools or None,
+            "documents": None,
+            "add_generation_prompt": opens_answer,
+            **self._special_tokens,
+            **arguments,
+        }
+        try:
+            return sandbox.render(self._with_tools if tools else self._plain, variables)
         except jinja2.TemplateError as error:
             raise ChatTemplateError(
                 f"The model's chat template refuses the conversation: {error.message}",
@@ -118,37 +120,32 @@ class ChatTemplate:
                 param="messages",
             ) from error
 
+    def _check(self, arguments: Mapping[str, Any]) -> None:
+        for name in arguments:
+            if name not in self._arguments:
+                raise InvalidRequest(
+                    f"{quoted(name)} is not an argument of the model's chat template. "
+                    f"It takes: {', '.join(sorted(self._arguments))}.",
+                    param=f"chat_template_kwargs.{name}",
+                )
+
     def _as_known(self, message: Message) -> dict[str, Any]:
         known = dict(message)
         if known["role"] == "developer" and "developer" not in self.source:
             known["role"] = "system"
+        if (reasoning := known.get("reasoning_content")) is not None:
+            for name in _REASONING_NAMES:
+                known.setdefault(name, reasoning)
         return known
 
 
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    # Jinja's own filter escapes HTML, which would change what the model reads. Templates are
-    # written for these names, in this order.
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
-    )
-
-
-def _refuse(message: str) -> None:
-    raise jinja2.TemplateError(message)
-
-
-def _strftime_now(pattern: str) -> str:
-    return datetime.now().strftime(pattern)
+def _compiled(source: str) -> tuple[jinja2.Template, frozenset[str]]:
+    try:
+        names = jinja2.meta.find_undeclared_variables(sandbox.parse(source))
+        return sandbox.compiled(source), frozenset(names)
+    except (jinja2.TemplateError, SyntaxError, RecursionError) as error:
+        # Jinja compiles to Python, which bounds how deep blocks nest.
+        raise InvalidModel(f"The chat template is not valid Jinja: {error}") from error
 
 
 StringMap = Callable[[str], str]

@@ -1,25 +1,26 @@
-"""Text to tokens and back.
+"""Conversations and texts to tokens.
 
-Two things that a tokenizer does not do by itself:
-
-- What a user writes never becomes a control token. In a rendered conversation
-  the template's control tokens get private spellings, which the tokenizer
-  knows; the same characters in a user's text keep theirs, which it does not.
-- An answer is decoded by a table of bytes, one entry a token, so that a token
-  costs one look-up and characters may span tokens.
+What a user writes in a conversation never becomes a control token, which a tokenizer by itself
+does not see to: in what the template makes the control tokens get private spellings, which the
+tokenizer knows; the same characters in a user's text keep theirs, which it does not.
 """
 
 import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, Final
 
 from tokenizers import Tokenizer
 
-from bodega.backends.base import Message, TextDecoding
-from bodega.backends.lm.template import ChatTemplate, map_strings
-from bodega.errors import UnsupportedModel
+from bodega.backends.base import Message, RenderedChat
+from bodega.backends.lm.template import ChatTemplate, Tools, map_strings
+from bodega.errors import ChatTemplateError
+
+_PRIVATE: Final = range(0xE010, 0xF8FF)
+"""Characters that no text is written with; those below them begin and end private spellings."""
+
+_LONGEST_TAG: Final = 64
 
 
 class ChatTokenizer:
@@ -56,38 +57,85 @@ class ChatTokenizer:
         }
         self._control = _any_of(control)
         self._special = _any_of(special & control)
+        self._opening = _opening_tokens(definition)
 
-    def encode_chat(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> list[int]:
-        """Return the tokens of a conversation up to where the model goes on.
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        arguments: Mapping[str, Any],
+        *,
+        tools: Tools | None = None,
+        goes_on: bool = False,
+    ) -> RenderedChat:
+        """Return a conversation's tokens up to where the model goes on, and how its text ends.
 
         Raises:
-            ChatTemplateError, InvalidRequest: as `ChatTemplate.render`.
+            ChatTemplateError, InvalidRequest: as `ChatTemplate.render`, or the template leaves
+                out the message that the answer is to go on with.
         """
-        mark = self._mark(messages, arguments)
-        if mark is not None:
-            messages = [self._guarded(message, mark) for message in messages]
-            arguments = map_strings(arguments, _apart(self._control, mark))
-        text = self._template.render(messages, arguments)
-        if self._control is not None:
-            text = self._control.sub(lambda found: self._private[found.group()], text)
-        if mark is not None:
-            text = text.replace(mark, "")
+        written = json.dumps([messages, arguments, tools], ensure_ascii=False)
+        marks = (char for code in _PRIVATE if (char := chr(code)) not in written)
+        apart, end = next(marks), next(marks)
+        if self._control is not None and self._control.search(written.replace('\\"', '"')):
+            messages = [self._guarded(message, apart) for message in messages]
+            arguments = map_strings(arguments, _apart(self._control, apart))
+            tools = map_strings(tools, _apart(self._control, apart))
+        if goes_on:
+            last = {**messages[-1], "content": messages[-1]["content"] + end}
+            text = self._template.render(
+                [*messages[:-1], last], arguments, tools=tools, opens_answer=False
+            )
+            text = _up_to(end, text)
+            messages = messages[:-1]
+        else:
+            text = self._template.render(messages, arguments, tools=tools)
+        ending = self._ending(text, messages, arguments, tools)
+        text = self._with_private(text)
+        # A template may have escaped it.
+        for mark in (apart, json.dumps(apart)[1:-1]):
+            text, ending = text.replace(mark, ""), ending.replace(mark, "")
+        return RenderedChat(self._encode(text), ending)
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return the tokens of a text, with what the tokenizer puts before any.
+
+        Control tokens in the text are tokens. What is put before is not put there twice.
+        """
+        tokens = self._encode(self._with_private(text))
+        opening = self._opening
+        return tokens if tokens[: len(opening)] == opening else [*opening, *tokens]
+
+    def _with_private(self, text: str) -> str:
+        if self._control is None:
+            return text
+        return self._control.sub(lambda found: self._private[found.group()], text)
+
+    def _encode(self, text: str) -> list[int]:
         # The batch's form lets the interpreter go meanwhile: a long text takes seconds.
-        ids = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
         return [self._ids.get(token, token) for token in ids] if self._ids else ids
+
+    def _ending(
+        self,
+        text: str,
+        messages: Sequence[Message],
+        arguments: Mapping[str, Any],
+        tools: Tools | None,
+    ) -> str:
+        """Return what a text has after some messages, the last of the conversation."""
+        try:
+            before = self._template.render(messages, arguments, tools=tools, opens_answer=False)
+        except ChatTemplateError:  # as may be for no message at all
+            return text
+        if ending := _difference(text, before):
+            return ending
+        # The template does the same whether or not it is to open the answer.
+        content = messages[-1]["content"].strip() if messages else ""
+        return text.rpartition(content)[2] if content and content in text else ""
 
     def _id_of(self, spelling: str) -> int | None:
         token: int | None = self._tokenizer.token_to_id(spelling)
         return token
-
-    def _mark(self, messages: Sequence[Message], arguments: Mapping[str, Any]) -> str | None:
-        """Return a character to break control tokens with, or None where there are none."""
-        if self._control is None:
-            return None
-        written = json.dumps([messages, arguments], ensure_ascii=False)
-        if self._control.search(written.replace('\\"', '"')) is None:
-            return None
-        return next(char for code in range(0xE010, 0xF8FF) if (char := chr(code)) not in written)
 
     def _guarded(self, message: Message, mark: str) -> Message:
         # What the model itself said may hold its markers, such as </think>, which its template
@@ -96,50 +144,47 @@ class ChatTokenizer:
         return {**map_strings(message, _apart(pattern, mark)), "role": message["role"]}
 
 
-def text_decoding(definition: Mapping[str, Any], vocabulary_size: int) -> TextDecoding:
-    """Return how the tokens of a tokenizer become text.
-
-    Special tokens add nothing to a text; other added tokens add themselves.
-
-    Args:
-        definition: the content of a tokenizer.json.
-        vocabulary_size: how many logits the model has; ids that the tokenizer lacks add nothing.
-
-    Raises:
-        UnsupportedModel: the tokenizer decodes in a way that is not known here.
-    """
-    tokenizer = Tokenizer.from_str(json.dumps(definition))
-    to_bytes = piece_decoder(definition)
-    table = [b""] * vocabulary_size
-    for piece, token in tokenizer.get_vocab(with_added_tokens=False).items():
-        if token < vocabulary_size:
-            table[token] = to_bytes(piece)
-    for added in definition.get("added_tokens", []):
-        if added["id"] < vocabulary_size:
-            table[added["id"]] = b"" if added["special"] else added["content"].encode()
-    return TextDecoding(
-        token_bytes=table,
-        drops_first_space=any(map(_drops_first_space, _decoders(definition))),
-    )
+def _up_to(end: str, text: str) -> str:
+    if end not in text:
+        raise ChatTemplateError(
+            "The model's chat template leaves out the last message, so it cannot be carried on.",
+            param="messages",
+        )
+    return text[: text.rindex(end)]
 
 
-def piece_decoder(definition: Mapping[str, Any]) -> Callable[[str], bytes]:
-    """Return what makes bytes of a tokenizer's pieces.
+def _difference(text: str, other: str) -> str:
+    """Return what a text has after its beginning that another has too, tags kept whole."""
+    if text.startswith(other):
+        return text[len(other) :]
+    same, most = 0, min(len(text), len(other))
+    while same < most:
+        middle = (same + most + 1) // 2
+        if text[same:middle] == other[same:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    for opening, closing in ("<>", "[]"):
+        at = text.rfind(opening, max(0, same - _LONGEST_TAG), same)
+        if at >= 0 and closing not in text[at:same]:
+            same = at
+    return text[same:]
 
-    Raises:
-        UnsupportedModel: the tokenizer decodes in a way that is not known here.
-    """
-    kinds = {decoder["type"] for decoder in _decoders(definition)}
-    if "ByteLevel" in kinds:
-        return _byte_level
-    if kinds & {"Metaspace", "ByteFallback", "Replace"}:
-        return _sentencepiece
-    if not kinds:
-        return str.encode
-    raise UnsupportedModel(
-        f"The model's tokenizer decodes by {', '.join(sorted(kinds))}, which is not known here. "
-        "Known are byte-level and SentencePiece tokenizers."
-    )
+
+def _opening_tokens(definition: Mapping[str, Any]) -> list[int]:
+    """Return what a tokenizer puts before a text, such as the token for its beginning."""
+    last = definition.get("post_processor") or {}
+    for processor in last.get("processors", [last]):
+        if processor.get("type") == "TemplateProcessing":
+            tokens: list[int] = []
+            for piece in processor["single"]:
+                if "SpecialToken" not in piece:
+                    break
+                tokens += processor["special_tokens"][piece["SpecialToken"]["id"]]["ids"]
+            return tokens
+        if processor.get("type") in ("BertProcessing", "RobertaProcessing"):
+            return [processor["cls"][1]]
+    return []
 
 
 def _respelled(definition: Mapping[str, Any], private: Mapping[str, str]) -> dict[str, Any]:
@@ -158,7 +203,8 @@ def _respelled(definition: Mapping[str, Any], private: Mapping[str, str]) -> dic
         model["vocab"] = [[private.get(piece, piece), score] for piece, score in vocabulary]
     if model.get("unk_token") in private:
         model["unk_token"] = private[model["unk_token"]]
-    # Post-processors only add tokens around a text, which the template does itself.
+    # Post-processors only add tokens around a text, which the template does itself, and
+    # `_opening_tokens` for a text without one.
     return {**definition, "added_tokens": added, "model": model, "post_processor": None}
 
 
@@ -175,39 +221,3 @@ def _apart(pattern: re.Pattern[str] | None, mark: str) -> Callable[[str], str]:
         return pattern.sub(lambda found: found.group()[0] + mark + found.group()[1:], text)
 
     return apart
-
-
-def _decoders(definition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    decoder = definition.get("decoder") or {}
-    return list(decoder.get("decoders", [decoder] if decoder else []))
-
-
-def _drops_first_space(decoder: Mapping[str, Any]) -> bool:
-    if decoder["type"] == "Metaspace":
-        # Files from before prepend_scheme was written mean "always".
-        return bool(decoder.get("prepend_scheme", "always") != "never")
-    return bool(decoder["type"] == "Strip" and decoder.get("start", 0) > 0)
-
-
-def _sentencepiece(piece: str) -> bytes:
-    if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
-        return bytes([int(piece[3:5], 16)])
-    return piece.replace("\u2581", " ").encode()
-
-
-def _byte_level(piece: str) -> bytes:
-    if all(char in _BYTE_OF for char in piece):
-        return bytes(_BYTE_OF[char] for char in piece)
-    return piece.encode()
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """Return GPT-2's alphabet: printable Latin-1 stands for itself, the rest for U+0100 on."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    alphabet = {chr(byte): byte for byte in printable}
-    others = [byte for byte in range(256) if byte not in set(printable)]
-    alphabet.update({chr(0x100 + at): byte for at, byte in enumerate(others)})
-    return alphabet
-
-
-_BYTE_OF = _byte_alphabet()
