@@ -178,6 +178,7 @@ async def test_a_model_that_goes_lets_running_answers_end(
     running = ask(resident)
     waiting = ask(resident)
     await anext(running)
+    await asyncio.to_thread(model.held.wait)
     closing = asyncio.create_task(resident.close(NoModelLoaded(), drain_s=60))
     await asyncio.sleep(0)
     model.gate.set()
