@@ -14,11 +14,12 @@ from bodega.limits import MAX_UNREAD_CHARS, STALL_S
 class AnswerStream:
     """The deltas of one answer.
 
-    Read by `take`, or by iterating over it: then deltas that wait for a slow
-    reader are joined. It ends exactly once: after a delta with a finish reason,
+    Read by `take`, or by iterating over it: then deltas that have waited for
+    the reader are joined. It ends exactly once: after a delta with a finish reason,
     or with an error. Leaving it by `cancel` or `complete` ends the request.
 
     Attributes:
+        on_news: called when there is something to take, or an end to see.
         is_complete: its reader has left because it has all it wants.
         cached_tokens: tokens of the prompt that were not computed again.
         milestones: when it got how far.
@@ -33,6 +34,7 @@ class AnswerStream:
             cancel: asks the engine to end the request, with an error for its reader or None.
             stall_s: how long its reader may take nothing.
         """
+        self.on_news: Callable[[], None] = lambda: None
         self.is_complete = False
         self.cached_tokens = 0
         self.milestones = Milestones(submitted_s=time.monotonic())
@@ -52,7 +54,7 @@ class AnswerStream:
         self._deltas.append(delta)
         self._chars += len(delta.text)
         self._ended = delta.finish is not None
-        self._news.set()
+        self._tell()
         now_s = time.monotonic()
         self.milestones.token_came(now_s)
         if self._is_left_unread(now_s) and not self._ended:
@@ -62,7 +64,8 @@ class AnswerStream:
     def _is_left_unread(self, now_s: float) -> bool:
         if self._unread_since_s is None:
             self._unread_since_s = now_s
-        return self._chars > MAX_UNREAD_CHARS or now_s - self._unread_since_s > self._stall_s
+        # A token of little text may have much told of it.
+        return self._chars + self._probabilities > MAX_UNREAD_CHARS or now_s - self._unread_since_s > self._stall_s
 
     def fail(self, error: BodegaError | None) -> None:
         """End the stream with an error; with None if its reader has left."""
@@ -70,7 +73,7 @@ class AnswerStream:
             return
         self._error = error
         self._ended = True
-        self._news.set()
+        self._tell()
 
     def cancel(self) -> None:
         """End the request: its reader leaves. Does nothing once it has ended."""
@@ -83,13 +86,12 @@ class AnswerStream:
         self.is_complete = True
         self.cancel()
 
-    async def take(self) -> list[Delta]:
-        """Return the deltas that have come since, as the engine told them; none once it has ended.
+    def take(self) -> list[Delta]:
+        """Return the deltas that have come since, as the engine told them; perhaps none.
 
         Raises:
-            BodegaError: it has ended with an error.
+            BodegaError: it has ended with an error, and there is nothing more to take.
         """
-        await self._news.wait()
         if self._deltas:
             deltas, self._deltas = self._deltas, []
             self._chars = 0
@@ -101,11 +103,16 @@ class AnswerStream:
             raise self._error
         return []
 
+    def _tell(self) -> None:
+        self._news.set()
+        self.on_news()
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Delta:
-        deltas = await self.take()
+        await self._news.wait()
+        deltas = self.take()
         if not deltas:
             raise StopAsyncIteration
         return deltas[0] if len(deltas) == 1 else _joined(deltas)

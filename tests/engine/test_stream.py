@@ -90,5 +90,5 @@ async def test_joined_deltas_keep_their_markers_and_probabilities(
         joined.push(delta)
         taken.push(delta)
     assert await anext(joined) == Delta("a<b>", 2, Finish.STOP, ((1, 4),), (a, b))
-    assert await taken.take() == deltas
-    assert await taken.take() == []
+    assert taken.take() == deltas
+    assert taken.take() == []
