@@ -59,7 +59,8 @@ class Delta:
         tokens: how many tokens it took.
         finish: why the answer ended, in the last delta only.
         markers: where the text holds markers: pairs of begin and end, in order.
-        logprobs: of the tokens it took, if asked for.
+        logprobs: if asked for, of the tokens whose text begins in it. Those of the token that ends
+            the answer, and of what a stop text cuts off, are never told.
     """
 
     text: str

@@ -53,6 +53,9 @@ class AnswerStream:
             return
         self._deltas.append(delta)
         self._chars += len(delta.text)
+        if delta.logprobs:
+            # A token of little text may have much told of it.
+            self._chars += sum(1 + len(told.top) for told in delta.logprobs)
         self._ended = delta.finish is not None
         self._tell()
         now_s = time.monotonic()
@@ -64,8 +67,7 @@ class AnswerStream:
     def _is_left_unread(self, now_s: float) -> bool:
         if self._unread_since_s is None:
             self._unread_since_s = now_s
-        # A token of little text may have much told of it.
-        return self._chars + self._probabilities > MAX_UNREAD_CHARS or now_s - self._unread_since_s > self._stall_s
+        return self._chars > MAX_UNREAD_CHARS or now_s - self._unread_since_s > self._stall_s
 
     def fail(self, error: BodegaError | None) -> None:
         """End the stream with an error; with None if its reader has left."""

@@ -35,12 +35,12 @@ def test_stops_are_found_as_in_the_whole_text(
 ) -> None:
     matcher, out, stopped = StopMatcher(stops), "", False
     for piece in cut(text, places):
-        shown, stopped = matcher.push(piece)
-        out += shown
+        passed = matcher.push(piece)
+        out, stopped = out + passed.text, passed.stopped
         if stopped:
             break
     if not stopped:
-        out += matcher.finish()
+        out += matcher.finish().text
     place = first_stop(text, stops)
     assert stopped == (place is not None)
     assert out == text[:place]
@@ -51,10 +51,10 @@ def test_no_part_of_a_stop_is_ever_shown(text: str, stops: list[str]) -> None:
     shown_most = text[: first_stop(text, stops)]
     matcher, out = StopMatcher(stops), ""
     for char in text:
-        shown, stopped = matcher.push(char)
-        out += shown
+        passed = matcher.push(char)
+        out += passed.text
         assert shown_most.startswith(out)
-        if stopped:
+        if passed.stopped:
             break
 
 

@@ -21,6 +21,14 @@ class Detokenizer:
         """Return the text that the token completes, which may be none."""
         return self._shorten(self._utf8.decode(self._token_bytes[token]))
 
+    def push_marker(self, token: int) -> tuple[str, int]:
+        """Return the text that a marker completes, and where in it its own begins.
+
+        A character that is not finished by then never will be: it becomes U+FFFD.
+        """
+        before = self.finish()
+        return before + self._token_bytes[token].decode("utf-8", "replace"), len(before)
+
     def finish(self) -> str:
         """Return what is left at the end of an answer: U+FFFD for an unfinished character."""
         return self._shorten(self._utf8.decode(b"", final=True))
