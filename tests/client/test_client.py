@@ -72,8 +72,11 @@ def test_a_model_is_pulled_loaded_and_deleted_with_progress(client: Client) -> N
 def test_a_download_is_cancelled_for_who_waits_for_it(client: Client, hub: PlayedHub) -> None:
     held = hub.faults.hold("model.safetensors", at=300_000)
 
+    cancelled: list[bool] = []
+
     def cancel(_: models_pb2.DownloadProgress) -> None:
-        if held.reached.is_set() and client.downloads():
+        if not cancelled and held.reached.wait(60):
+            cancelled.append(True)
             client.cancel_download(MODEL)
 
     with pytest.raises(CallError) as caught:
