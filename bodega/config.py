@@ -14,6 +14,10 @@ TOKEN_VARIABLE = "BODEGA_TOKEN"  # noqa: S105 - its name
 BATCH_ROWS = 32
 """Requests decoded together where a server itself decides to load a model."""
 
+AUTO_PARSER = "auto"
+NO_PARSER = "none"
+"""What a load may say in the place of a parser's name: choose one, and use none."""
+
 DEMO_MODEL = "demo"
 """The model path that means the small model which Bodega fetches itself."""
 
@@ -35,6 +39,10 @@ class LoadParameters:
     Attributes:
         download: fetch the model first when it is not on this machine.
         keep_alive_s: unload it when nobody has asked it anything for so long; None: never.
+        reasoning_parser: how to tell thinking from the answer; "auto": by the chat template.
+        tool_call_parser: how to tell tool calls from text; likewise.
+        lora_paths: folders of the adapters to run it with.
+        lora_scales: the factor of each; empty: 1 for all.
     """
 
     model_path: str
@@ -49,6 +57,16 @@ class LoadParameters:
     prefix_cache_gb: float | None = None
     download: bool = True
     keep_alive_s: int | None = None
+    reasoning_parser: str = NO_PARSER
+    tool_call_parser: str = NO_PARSER
+    lora_paths: tuple[str, ...] = ()
+    lora_scales: tuple[float, ...] = ()
+
+    @property
+    def adapters(self) -> tuple[tuple[str, float], ...]:
+        """Return the folder of each adapter and its factor."""
+        scales = self.lora_scales or (1.0,) * len(self.lora_paths)
+        return tuple(zip(self.lora_paths, scales, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

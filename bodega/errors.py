@@ -13,6 +13,7 @@
     ├── UnsupportedModel        unsupported_model
     │   └── NoSafetensors
     ├── InvalidModel            invalid_model
+    ├── InvalidAdapter          invalid_adapter
     ├── RepositoryNotFound      repository_not_found   the hub's answer
     ├── GatedModel              gated_model
     ├── HubTokenRefused         hub_token_refused
@@ -192,6 +193,13 @@ class InvalidModel(BodegaError):
 
     status = Status.FAILED_PRECONDITION
     code = "invalid_model"
+
+
+class InvalidAdapter(BodegaError):
+    """Files of an adapter are missing or damaged, or it is not for the model."""
+
+    status = Status.FAILED_PRECONDITION
+    code = "invalid_adapter"
 
 
 class NoSafetensors(UnsupportedModel):

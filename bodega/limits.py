@@ -56,6 +56,10 @@ MAX_MODEL_NAME_CHARS: Final = 4_096
 MAX_MODEL_ID_CHARS: Final = 96
 """Longest alias of a model, as long as a Hugging Face id may be."""
 
+MAX_ADAPTERS: Final = 8
+MAX_ADAPTER_SCALE: Final = 10
+"""Most LoRA adapters of a model, and the largest factor of one, either way."""
+
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 """Largest chat template file."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from bodega.backends.lm.adapters import Adapter, read_adapter
 from bodega.backends.lm.decoding import piece_decoder
 from bodega.backends.lm.template import ChatTemplate
 from bodega.backends.lm.template_files import read_template
@@ -29,7 +30,8 @@ class LmFiles:
         stop_tokens: token ids that end an answer.
         context_length: tokens in force: what was asked for, at most the model's own.
         runs_remote_code: whether building the model runs Python code of the folder.
-        weight_bytes: size of the files of weights.
+        weight_bytes: size of the files of weights, those of the adapters included.
+        adapters: what the model is to be run with.
     """
 
     folder: Path
@@ -42,6 +44,7 @@ class LmFiles:
     runs_remote_code: bool
     weight_bytes: int
     warnings: tuple[str, ...]
+    adapters: tuple[Adapter, ...] = ()
 
 
 def inspect(folder: Path, parameters: LoadParameters) -> LmFiles:
@@ -54,6 +57,7 @@ def inspect(folder: Path, parameters: LoadParameters) -> LmFiles:
         UnsupportedModel: the architecture or tokenizer is not known, or the model needs code
             of its own, which was not asked for.
         InvalidRequest: the chat template file of the request cannot be used.
+        InvalidAdapter: an adapter's files are missing or damaged.
     """
     config = _read_object(folder / "config.json")
     architecture = _architecture(config)
@@ -74,6 +78,7 @@ def inspect(folder: Path, parameters: LoadParameters) -> LmFiles:
     )
     definition = _tokenizer_definition(folder, trust_remote_code=parameters.trust_remote_code)
     tokenizer = _tokenizer(definition, template)
+    adapters = tuple(read_adapter(path, scale) for path, scale in parameters.adapters)
     context_length, warnings = _context_length(config, parameters.context_length)
     return LmFiles(
         folder=folder,
@@ -84,8 +89,9 @@ def inspect(folder: Path, parameters: LoadParameters) -> LmFiles:
         stop_tokens=_stop_tokens(folder, config, definition, special_tokens.get("eos_token")),
         context_length=context_length,
         runs_remote_code=runs_remote_code,
-        weight_bytes=weight_bytes,
+        weight_bytes=weight_bytes + sum(adapter.size_bytes for adapter in adapters),
         warnings=warnings,
+        adapters=adapters,
     )
 
 

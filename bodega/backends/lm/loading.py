@@ -14,6 +14,7 @@ from bodega import platform
 from bodega.backends import device
 from bodega.backends.base import Piece, TextModelInfo
 from bodega.backends.cache_cost import CacheCost
+from bodega.backends.lm.adapters import apply_adapters, check_adapters
 from bodega.backends.lm.decoding import text_decoding
 from bodega.backends.lm.files import LmFiles
 from bodega.backends.lm.footprint import cache_cost
@@ -80,6 +81,7 @@ class LmLoading:
         Raises:
             InvalidModel: the files do not make up the model.
             UnsupportedModel: its caches cannot be batched.
+            InvalidAdapter: an adapter is not for the model.
         """
         files = self._files
         yield Piece(120.0)
@@ -94,6 +96,7 @@ class LmLoading:
                 param="model_path",
             ) from error
         _check_batchable(self._model, files.architecture)
+        check_adapters(self._model, files.adapters)
 
     def read(self) -> Generator[Piece, None, LmModel]:
         """Read the weights, in the form this device runs best, and return the model."""
@@ -104,6 +107,7 @@ class LmLoading:
         warnings = list(files.warnings)
         if device.on_cpu():
             warnings += as_float32(model)
+        apply_adapters(model, files.adapters)
         weights = [array for _, array in tree_flatten(model.parameters())]
         size, done = sum(array.nbytes for array in weights), 0
         for arrays in _in_pieces(weights):
