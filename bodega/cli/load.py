@@ -1,5 +1,7 @@
 """``bodega load`` and ``bodega unload``: which model serves."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -8,6 +10,7 @@ from bodega.cli.model_names import with_model
 from bodega.cli.options import LOAD_SETTINGS
 from bodega.cli.server import Server, client_command
 from bodega.cli.settings import SETTINGS
+from bodega.cli.value_types import adapter
 
 _HOW: Final = tuple(name for name in LOAD_SETTINGS if name != "model")
 
@@ -23,7 +26,9 @@ def _with_load_settings(command: Any) -> Any:
 @_with_load_settings
 @click.option("--no-download", is_flag=True, help="Fail if the model is not on the machine.")
 @client_command
-def load(server: Server, *, named: str, no_download: bool, **how: Any) -> None:
+def load(
+    server: Server, *, named: str, no_download: bool, lora: tuple[str, ...], **how: Any
+) -> None:
     """Load a model in place of the loaded one.
 
     It is downloaded first if it is not on the server's machine; the loaded one serves meanwhile.
@@ -32,7 +37,9 @@ def load(server: Server, *, named: str, no_download: bool, **how: Any) -> None:
     from bodega.cli.loading import load_model
 
     with server.connect() as client:
-        loaded = load_model(server, client, named, download=not no_download, **how)
+        loaded = load_model(
+            server, client, named, download=not no_download, **_adapters(server, lora), **how
+        )
     if server.as_json:
         print_json(loaded)
         return
@@ -42,6 +49,15 @@ def load(server: Server, *, named: str, no_download: bool, **how: Any) -> None:
         f"{loaded.model_id} serves, after {loaded.load_seconds:.1f} s, with a context of "
         f"{loaded.context_length} tokens."
     )
+
+
+def _adapters(server: Server, given: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a load request that tell of the adapters; the user's own folders."""
+    adapters = [adapter(text) for text in given]
+    paths = [
+        str(Path(path).expanduser().absolute()) if server.is_near else path for path, _ in adapters
+    ]
+    return {"lora_paths": paths, "lora_scales": [scale for _, scale in adapters]}
 
 
 @click.command(epilog="Example: bodega unload --abort")

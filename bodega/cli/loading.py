@@ -9,7 +9,7 @@ from bodega_api.v1 import admin_pb2
 from bodega.cli.progress import ShownProgress
 from bodega.cli.server import Server
 from bodega.client import Client
-from bodega.config import DEMO_MODEL, default_home
+from bodega.config import AUTO_PARSER, DEMO_MODEL, default_home
 
 CURRENT: Final = "current"
 """The name that means the loaded model, whichever it is."""
@@ -32,6 +32,7 @@ def load_model(
         from bodega.hub.demo import fetch_demo
 
         fetch_demo(default_home())
+    how = {"reasoning_parser": AUTO_PARSER, "tool_call_parser": AUTO_PARSER, **how}
     name = str(Path(named).expanduser().absolute()) if _is_own_folder(server, named) else named
     try:
         with ShownProgress(named, quiet=server.as_json) as shown:

@@ -57,6 +57,15 @@ def loaded_facts(info: admin_pb2.ModelInfo) -> list[tuple[str, str]]:
         ("Together", f"{info.max_concurrency} requests"),
         ("Weights", size(info.weight_bytes)),
     ]
+    for what, parser in (
+        ("Thinking", info.reasoning_parser),
+        ("Tool calls", info.tool_call_parser),
+    ):
+        facts.append((what, f"told by {parser}" if parser != "none" else "not told from text"))
+    facts += [
+        ("Adapter", f"{path} times {scale:g}")
+        for path, scale in zip(info.lora_paths, info.lora_scales, strict=True)
+    ]
     if info.keep_alive:
         facts.append(("Unloaded", f"after {info.keep_alive} s without a request"))
     return facts + [("Warning", warning) for warning in info.warnings]

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from bodega.cli.settings import SETTINGS, Command, Setting
 from bodega.cli.settings_file import read_settings
+from bodega.cli.value_types import adapter
 from bodega.config import LoadParameters
 
 LOAD_SETTINGS: Final = (
@@ -24,6 +25,9 @@ LOAD_SETTINGS: Final = (
     "kv_cache_gb",
     "prefix_cache_gb",
     "keep_alive",
+    "reasoning_parser",
+    "tool_call_parser",
+    "lora",
 )
 
 
@@ -80,7 +84,9 @@ def load_parameters(settings: dict[str, Any]) -> LoadParameters | None:
         model_id=settings["model_id"],
         trust_remote_code=settings["trust_remote_code"],
         chat_template_file=settings["chat_template_file"],
-        **_numbers(settings),
+        lora_paths=tuple(adapter(text)[0] for text in settings["lora"]),
+        lora_scales=tuple(adapter(text)[1] for text in settings["lora"]),
+        **_for_any_model(settings),
     )
 
 
@@ -88,10 +94,10 @@ def auto_load_parameters(settings: dict[str, Any]) -> LoadParameters | None:
     """Return how to load a model that a request names, or None if that is not to be done."""
     if not settings["auto_load"]:
         return None
-    return LoadParameters(model_path="", download=False, **_numbers(settings))
+    return LoadParameters(model_path="", download=False, **_for_any_model(settings))
 
 
-def _numbers(settings: dict[str, Any]) -> dict[str, Any]:
+def _for_any_model(settings: dict[str, Any]) -> dict[str, Any]:
     """Return how to load any model."""
     return {
         "context_length": settings["context_length"],
@@ -101,6 +107,8 @@ def _numbers(settings: dict[str, Any]) -> dict[str, Any]:
         "kv_cache_gb": settings["kv_cache_gb"],
         "prefix_cache_gb": settings["prefix_cache_gb"],
         "keep_alive_s": settings["keep_alive"],
+        "reasoning_parser": settings["reasoning_parser"],
+        "tool_call_parser": settings["tool_call_parser"],
     }
 
 

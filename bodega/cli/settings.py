@@ -13,7 +13,7 @@ import click
 
 from bodega import limits
 from bodega.cli.value_types import PORT, host_name, origin, token_text
-from bodega.config import BATCH_ROWS, CORE_PORT, GATEWAY_PORT, LoadParameters
+from bodega.config import AUTO_PARSER, BATCH_ROWS, CORE_PORT, GATEWAY_PORT, LoadParameters
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -223,6 +223,28 @@ _ALL: Final = (
         metavar="SECONDS",
         type=click.IntRange(1, 31_536_000),
         help="Unload the model when nobody has asked it anything for so long; never without it.",
+    ),
+    Setting(
+        name="reasoning_parser",
+        metavar="NAME",
+        type=click.STRING,
+        default=AUTO_PARSER,
+        help="How to tell thinking from the answer; 'auto' looks at the chat template, 'none' "
+        "leaves the raw text.",
+    ),
+    Setting(
+        name="tool_call_parser",
+        metavar="NAME",
+        type=click.STRING,
+        default=AUTO_PARSER,
+        help="How to tell tool calls from text; likewise.",
+    ),
+    Setting(
+        name="lora",
+        metavar="FOLDER[=FACTOR]",
+        type=click.STRING,
+        multiple=True,
+        help="LoRA adapter to run the model with, and its factor, 1 without it. May be repeated.",
     ),
 )
 SETTINGS: Final = {setting.name: setting for setting in _ALL}

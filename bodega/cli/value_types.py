@@ -38,6 +38,15 @@ def origin(text: str) -> str:
     return text
 
 
+def adapter(text: str) -> tuple[str, float]:
+    """Return an adapter's folder and its factor, of FOLDER or FOLDER=FACTOR."""
+    path, _, factor = text.rpartition("=")
+    try:
+        return (path, float(factor)) if path else (text, 1.0)
+    except ValueError:
+        return text, 1.0
+
+
 def core_address(text: str) -> str:
     """Return the gRPC address of a server, or refuse the text."""
     if not _CORE_ADDRESS.fullmatch(text):

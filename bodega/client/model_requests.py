@@ -24,6 +24,11 @@ class LoadOptions(TypedDict, total=False):
     kv_cache_gb: float
     download: bool
     keep_alive: int
+    reasoning_parser: str
+    tool_call_parser: str
+    enable_auto_tool_choice: bool
+    lora_paths: Sequence[str]
+    lora_scales: Sequence[float]
 
 
 class DownloadOptions(TypedDict, total=False):

@@ -1,11 +1,12 @@
 """The service bodega.v1.Admin."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from bodega_api.v1 import admin_pb2, admin_pb2_grpc
 
 from bodega.backends.base import PrefixStats
-from bodega.config import LoadParameters
+from bodega.config import AUTO_PARSER, LoadParameters
 from bodega.engine.memory_use import MemoryUse
 from bodega.errors import InvalidRequest
 from bodega.rpc.call import Context
@@ -151,7 +152,7 @@ def load_parameters(request: admin_pb2.LoadModelRequest) -> LoadParameters:
         admin_pb2.MODEL_TYPE_LM,
     ):
         raise InvalidRequest("Only models of type lm are served.", param="model_type")
-    given = {
+    given: dict[str, Any] = {
         ours: getattr(request, theirs)
         for theirs, ours in (
             ("model_id", "model_id"),
@@ -165,10 +166,19 @@ def load_parameters(request: admin_pb2.LoadModelRequest) -> LoadParameters:
             ("prefix_cache_gb", "prefix_cache_gb"),
             ("download", "download"),
             ("keep_alive", "keep_alive_s"),
+            ("reasoning_parser", "reasoning_parser"),
+            ("tool_call_parser", "tool_call_parser"),
         )
         if request.HasField(theirs)
     }
-    return LoadParameters(model_path=request.model_path, **given)
+    if request.enable_auto_tool_choice:
+        given.setdefault("tool_call_parser", AUTO_PARSER)
+    return LoadParameters(
+        model_path=request.model_path,
+        lora_paths=tuple(request.lora_paths),
+        lora_scales=tuple(request.lora_scales),
+        **given,
+    )
 
 
 def _model_info(loaded: LoadedModel) -> admin_pb2.ModelInfo:
@@ -187,6 +197,10 @@ def _model_info(loaded: LoadedModel) -> admin_pb2.ModelInfo:
         warnings=info.warnings,
         keep_alive=parameters.keep_alive_s,
         memory=_memory(loaded.resident.memory),
+        reasoning_parser=loaded.reasoning_parser,
+        tool_call_parser=loaded.tool_call_parser,
+        lora_paths=parameters.lora_paths,
+        lora_scales=[scale for _, scale in parameters.adapters],
     )
 
 

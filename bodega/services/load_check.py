@@ -2,7 +2,13 @@
 
 from bodega.config import LoadParameters
 from bodega.errors import InvalidRequest, MissingParameter, RemoteCodeNotAllowed
-from bodega.limits import MAX_MODEL_ID_CHARS, MAX_MODEL_NAME_CHARS
+from bodega.limits import (
+    MAX_ADAPTER_SCALE,
+    MAX_ADAPTERS,
+    MAX_MODEL_ID_CHARS,
+    MAX_MODEL_NAME_CHARS,
+)
+from bodega.parsers.choice import choose_reasoning, choose_tool_calls
 from bodega.services.loaded_model import CURRENT
 
 
@@ -14,7 +20,7 @@ def check_load(parameters: LoadParameters, *, allow_remote_code: bool) -> None:
         allow_remote_code: whether trust_remote_code is honoured.
 
     Raises:
-        MissingParameter, InvalidRequest: the path or the id can be none.
+        MissingParameter, InvalidRequest: the path, the id, a parser or an adapter can be none.
         RemoteCodeNotAllowed: it asks for remote code.
     """
     if not parameters.model_path:
@@ -33,5 +39,30 @@ def check_load(parameters: LoadParameters, *, allow_remote_code: bool) -> None:
                 "'model_id' must not be \"current\", which names whatever is loaded.",
                 param="model_id",
             )
+    # Whatever the template is, the names must be known.
+    choose_reasoning(parameters.reasoning_parser, "", ())
+    choose_tool_calls(parameters.tool_call_parser, "", ())
+    _check_adapters(parameters)
     if parameters.trust_remote_code and not allow_remote_code:
         raise RemoteCodeNotAllowed
+
+
+def _check_adapters(parameters: LoadParameters) -> None:
+    paths, scales = parameters.lora_paths, parameters.lora_scales
+    if len(paths) > MAX_ADAPTERS:
+        raise InvalidRequest(f"At most {MAX_ADAPTERS} adapters are taken.", param="lora_paths")
+    for path in paths:
+        if not 0 < len(path) <= MAX_MODEL_NAME_CHARS or "\0" in path:
+            raise InvalidRequest("'lora_paths' holds what is no path.", param="lora_paths")
+    if scales and len(scales) != len(paths):
+        raise InvalidRequest(
+            f"'lora_scales' has {len(scales)} numbers for {len(paths)} adapters. It has one for "
+            "each, or is left out.",
+            param="lora_scales",
+        )
+    # Not a number is in no range.
+    if not all(-MAX_ADAPTER_SCALE <= scale <= MAX_ADAPTER_SCALE for scale in scales):
+        raise InvalidRequest(
+            f"A number of 'lora_scales' is from {-MAX_ADAPTER_SCALE} to {MAX_ADAPTER_SCALE}.",
+            param="lora_scales",
+        )

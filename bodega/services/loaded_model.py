@@ -18,6 +18,8 @@ class LoadedModel:
     Attributes:
         folder: where its files are.
         loaded_at: seconds since 1970.
+        reasoning_parser: the name of what tells thinking from the answer, or "none".
+        tool_call_parser: the name of what tells tool calls from text, or "none".
         load_seconds: how long loading took, the old model's draining included.
         use: keeps its files from being removed.
     """
@@ -26,6 +28,8 @@ class LoadedModel:
     folder: Path
     parameters: LoadParameters
     resident: TextResident
+    reasoning_parser: str
+    tool_call_parser: str
     loaded_at: int
     load_seconds: float
     use: Use

@@ -25,6 +25,7 @@ from bodega.errors import (
     quoted,
 )
 from bodega.limits import DRAIN_S, MAX_MODEL_NAME_CHARS, STEADY_S
+from bodega.parsers.choice import choose_reasoning, choose_tool_calls
 from bodega.services.background import Background
 from bodega.services.library import Library
 from bodega.services.load import Load, LoadStage
@@ -273,11 +274,18 @@ class Residency:
         await self._engine.run(loading.build)
         self._enter(ModelState.LOADING)
         resident = await self._replace(loading, load)
+        info = resident.info
         self.current = LoadedModel(
             model_id=parameters.model_id or _default_id(parameters.model_path, folder),
             folder=folder,
             parameters=parameters,
             resident=resident,
+            reasoning_parser=choose_reasoning(
+                parameters.reasoning_parser, info.template, info.markers
+            ),
+            tool_call_parser=choose_tool_calls(
+                parameters.tool_call_parser, info.template, info.markers
+            ),
             loaded_at=int(time.time()),
             load_seconds=time.monotonic() - begin,
             use=use,

@@ -9,7 +9,7 @@ import logging
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bodega.config import LoadParameters
 from bodega.errors import quoted
@@ -87,9 +87,9 @@ class StateFile:
             return None
         try:
             content = json.loads(self._path.read_bytes())
-            load = LoadParameters(**content["load"])
+            load = LoadParameters(**{name: _frozen(it) for name, it in content["load"].items()})
             return Record(load=load, unproven=int(content["unproven"]))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             logger.warning("the state file cannot be read; no model is loaded from it")
             return None
 
@@ -104,3 +104,7 @@ class StateFile:
             os.replace(new, self._path)
         except OSError as error:
             logger.error("the state file cannot be written: %s", error.strerror)  # noqa: TRY400
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

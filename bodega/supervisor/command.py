@@ -68,6 +68,8 @@ def _model_arguments(load: LoadParameters) -> list[str]:
         arguments += ["--chat-template-file", load.chat_template_file]
     if load.trust_remote_code:
         arguments.append("--trust-remote-code")
+    for path, scale in load.adapters:
+        arguments += ["--lora", f"{path}={scale!r}"]
     return arguments
 
 
@@ -81,6 +83,8 @@ def _load_arguments(load: LoadParameters) -> list[str]:
         "--kv-cache-gb": load.kv_cache_gb,
         "--prefix-cache-gb": load.prefix_cache_gb,
         "--keep-alive": load.keep_alive_s,
+        "--reasoning-parser": load.reasoning_parser,
+        "--tool-call-parser": load.tool_call_parser,
     }
     for flag, value in given.items():
         if value is not None:

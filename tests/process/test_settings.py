@@ -54,7 +54,13 @@ def test_a_flag_goes_before_a_variable_and_that_before_the_file(
     assert bodega("serve", "--config", file, "--port", "3", **variables).exit_code == 0
     (config,) = served
     assert (config.port, config.grpc_port) == (3, 2)
-    assert config.load == LoadParameters(model_path="m", queue_size=1, max_concurrency=32)
+    assert config.load == LoadParameters(
+        model_path="m",
+        queue_size=1,
+        max_concurrency=32,
+        reasoning_parser="auto",
+        tool_call_parser="auto",
+    )
 
 
 def test_the_file_may_be_named_by_a_variable(served: list[ServeConfig], tmp_path: Path) -> None:
@@ -67,7 +73,8 @@ def test_the_file_may_be_named_by_a_variable(served: list[ServeConfig], tmp_path
 def test_every_load_parameter_is_a_flag(served: list[ServeConfig]) -> None:
     flags = (
         "--model m --model-id id --context-length 5 --max-concurrency 6 --queue-timeout 7 "
-        "--queue-size 8 --trust-remote-code --chat-template-file f"
+        "--queue-size 8 --trust-remote-code --chat-template-file f --reasoning-parser qwen3 "
+        "--tool-call-parser none --lora /a/b --lora c=0.5"
     )
     assert bodega("serve", *flags.split()).exit_code == 0
     assert served[0].load == LoadParameters(
@@ -79,6 +86,10 @@ def test_every_load_parameter_is_a_flag(served: list[ServeConfig]) -> None:
         queue_size=8,
         trust_remote_code=True,
         chat_template_file="f",
+        reasoning_parser="qwen3",
+        tool_call_parser="none",
+        lora_paths=("/a/b", "c"),
+        lora_scales=(1.0, 0.5),
     )
 
 

@@ -8,7 +8,14 @@ import pytest
 from bodega.config import LoadParameters
 from bodega.services.state_file import StateFile
 
-MODEL = LoadParameters(model_path="some/model", model_id="mine", context_length=2000)
+MODEL = LoadParameters(
+    model_path="some/model",
+    model_id="mine",
+    context_length=2000,
+    reasoning_parser="auto",
+    lora_paths=("a", "b"),
+    lora_scales=(0.5, 1.0),
+)
 OTHER = LoadParameters(model_path="other/model")
 
 
