@@ -1,0 +1,81 @@
+"""What is known of the tools that a model may call."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+KINDS: Final = frozenset({"string", "integer", "number", "boolean", "null", "object", "array"})
+"""The types of JSON Schema."""
+
+_MAX_REFERENCES: Final = 16
+"""How deep a schema is looked into for its types: references may be circular."""
+
+
+class Tools:
+    """The tools of a request, as OpenAI's API has them, by their names."""
+
+    def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        functions = [tool.get("function", tool) for tool in tools]
+        self._parameters: dict[str, Any] = {
+            function["name"]: function.get("parameters") or {} for function in functions
+        }
+
+    def may_be(self, name: str) -> bool:
+        """Whether there may be a tool of this name: any may be where none are known."""
+        return not self._parameters or name in self._parameters
+
+    def kinds(self, name: str, key: str) -> frozenset[str] | None:
+        """Return the types that a parameter may have; None if it is unknown."""
+        root = self._parameters.get(name)
+        if not isinstance(root, Mapping):
+            return None
+        properties = root.get("properties")
+        if not isinstance(properties, Mapping) or key not in properties:
+            return None
+        return _kinds(properties[key], root, _MAX_REFERENCES)
+
+
+def _kinds(schema: Any, root: Mapping[str, Any], depth: int) -> frozenset[str]:
+    if not isinstance(schema, Mapping) or not depth:
+        return KINDS
+    if "$ref" in schema:
+        return _kinds(_referenced(str(schema["$ref"]), root), root, depth - 1)
+    if "type" in schema:
+        stated = schema["type"]
+        return frozenset([stated] if isinstance(stated, str) else stated) & KINDS
+    if "const" in schema:
+        return frozenset({kind_of(schema["const"])})
+    if isinstance(schema.get("enum"), list):
+        return frozenset(map(kind_of, schema["enum"]))
+    for choice in ("anyOf", "oneOf", "allOf"):
+        if isinstance(schema.get(choice), list) and schema[choice]:
+            found = [_kinds(option, root, depth - 1) for option in schema[choice]]
+            if choice == "allOf":
+                return frozenset.intersection(*found)
+            return frozenset().union(*found)
+    return KINDS
+
+
+def _referenced(reference: str, root: Mapping[str, Any]) -> Any:
+    found: Any = root
+    for step in reference.removeprefix("#").strip("/").split("/"):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def kind_of(value: Any) -> str:
+    """Return the type of a value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case Mapping():
+            return "object"
+        case _:
+            return "array"
