@@ -76,7 +76,8 @@ class Constraint:
     """What an answer must be.
 
     Attributes:
-        grammar: Lark in the dialect of llguidance; `start` is all that is generated.
+        grammar: Lark in the dialect of llguidance; `start` is all that is generated. A marker is
+            in it as it is written, in angle brackets if it has none itself: `<[TOOL_CALLS]>`.
         param: the request's field that asks for it, for errors.
     """
 

@@ -31,7 +31,12 @@ class Tools:
         properties = root.get("properties")
         if not isinstance(properties, Mapping) or key not in properties:
             return None
-        return _kinds(properties[key], root, _MAX_REFERENCES)
+        return kinds_in(properties[key], root)
+
+
+def kinds_in(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
+    """Return the types that a schema allows; references in it are to the root."""
+    return _kinds(schema, root, _MAX_REFERENCES)
 
 
 def _kinds(schema: Any, root: Mapping[str, Any], depth: int) -> frozenset[str]:

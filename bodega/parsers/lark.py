@@ -1,0 +1,85 @@
+"""Grammars in llguidance's dialect of Lark, put together rule by rule."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+_SPACING: Final = {
+    # A model that may write blanks for ever does at times: one, where people put one, is enough.
+    "whitespace_flexible": False,
+    "item_separator": ", ?",
+    "key_separator": ": ?",
+}
+
+ANY_TEXT: Final = "/(.|\\n)*/"
+SOME_TEXT: Final = "/(.|\\n)+/"
+
+
+def literal(text: str) -> str:
+    """Return what stands for just this text, as ordinary tokens."""
+    return _unlike_tokens(json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f"))
+
+
+def json_rule(schema: Mapping[str, Any]) -> str:
+    """Return what stands for JSON that follows a schema, with bounded white space."""
+    return "%json " + _unlike_tokens(json.dumps({**schema, "x-guidance": _SPACING}))
+
+
+def _unlike_tokens(quoted: str) -> str:
+    """Return a JSON text that has nothing that reads like a token of its own."""
+    return quoted.replace("<[", "\\u003c[")
+
+
+def either(options: Iterable[str]) -> str:
+    """Return what stands for one of several."""
+    options = list(options)
+    return options[0] if len(options) == 1 else f"({' | '.join(options)})"
+
+
+class Lark:
+    """A grammar as it grows.
+
+    A marker stands in it as `<marker>`, without brackets of its own where it has them: a backend
+    knows which token that is.
+    """
+
+    def __init__(self, markers: Collection[str]) -> None:
+        self._markers = markers
+        self._rules: list[str] = []
+
+    def rule(self, body: str, *, lazy: bool = False) -> str:
+        """Add a rule and return its name."""
+        name = f"part{len(self._rules)}"
+        self._rules.append(f"{name}{'[lazy]' if lazy else ''}: {body}")
+        return name
+
+    def tag(self, text: str) -> str:
+        """Return what stands for a tag of a format: a token of its own, or its text."""
+        if text not in self._markers:
+            return literal(text)
+        in_brackets = text.startswith("<") and text.endswith(">") and not text.startswith("<[")
+        return text if in_brackets else f"<{text}>"
+
+    def is_token(self, text: str) -> bool:
+        """Whether a tag is a token of its own."""
+        return text in self._markers
+
+    def text_to(self, closing: str, *, before: str = "", text: str = ANY_TEXT) -> str:
+        """Return what stands for text up to a tag, and the tag.
+
+        Args:
+            closing: the tag.
+            before: what stands between text and tag.
+            text: what the text may be.
+        """
+        if self.is_token(closing):
+            if text == ANY_TEXT and not before:
+                return f"{SOME_TEXT}? {self.tag(closing)}"
+            if before:
+                return f"{self.rule(f'{text} {literal(before)}', lazy=True)} {self.tag(closing)}"
+            return f"{text} {self.tag(closing)}"
+        return self.rule(f"{text} {literal(before + closing)}", lazy=True)
+
+    def written(self, start: str) -> str:
+        """Return the whole grammar."""
+        return "\n".join(["%llguidance {}", f"start: {start}", *self._rules, ""])
