@@ -118,16 +118,19 @@ class UnsupportedParameter(InvalidRequest):
 
 
 class ContextLengthExceeded(InvalidRequest):
-    """The conversation leaves no room for an answer."""
+    """The conversation, or the prompt, leaves no room for an answer."""
 
     code = "context_length_exceeded"
 
-    def __init__(self, *, prompt_tokens: int, context_length: int) -> None:
+    def __init__(
+        self, *, prompt_tokens: int, context_length: int, param: str = "messages"
+    ) -> None:
+        what = "conversation" if param == "messages" else "prompt"
         super().__init__(
-            f"The conversation takes {prompt_tokens} tokens, and the model's context of "
+            f"The {what} takes {prompt_tokens} tokens, and the model's context of "
             f"{context_length} tokens must hold it and at least one token of the answer. "
-            "Shorten the messages, or load the model with a larger context_length.",
-            param="messages",
+            f"Shorten the {param}, or load the model with a larger context_length.",
+            param=param,
         )
 
 

@@ -6,9 +6,19 @@ import secrets
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-def new_completion_id() -> str:
+def new_chat_id() -> str:
     """Return a fresh id of a chat answer, ``chatcmpl_`` and 24 hexadecimal digits."""
     return f"chatcmpl_{secrets.token_hex(12)}"
+
+
+def new_completion_id() -> str:
+    """Return a fresh id of a completion, ``cmpl_`` and 24 hexadecimal digits."""
+    return f"cmpl_{secrets.token_hex(12)}"
+
+
+def new_call_id() -> str:
+    """Return a fresh id of a tool call, ``call_`` and 24 hexadecimal digits."""
+    return f"call_{secrets.token_hex(12)}"
 
 
 def request_id(given: str | None) -> str:

@@ -50,6 +50,31 @@ MAX_STOP_CHARS: Final = 4_096
 MAX_USER_CHARS: Final = 256
 """Longest name for an end user."""
 
+MAX_BIASES: Final = 1_024
+MAX_BIAS: Final = 100.0
+"""Most tokens whose logits a request may change, and by how much at most, as OpenAI has it."""
+
+MAX_TOOLS: Final = 128
+"""Most tools of a request, as OpenAI has it."""
+
+MAX_SCHEMA_CHARS: Final = 256 * 1024
+"""Longest JSON schema of a tool or a format. What it costs has a bound of its own."""
+
+MAX_REGEX_CHARS: Final = 16 * 1024
+MAX_GRAMMAR_CHARS: Final = 64 * 1024
+"""Longest regular expression and longest grammar that an answer may be held to."""
+
+MAX_METADATA: Final = 16
+MAX_METADATA_NAME_CHARS: Final = 64
+MAX_METADATA_TEXT_CHARS: Final = 512
+"""How much a request may carry of its caller's own notes, as OpenAI has it."""
+
+MAX_COMPILING: Final = 2
+"""Grammars that are prepared at the same time; each takes a core."""
+
+MAX_PROMPTS: Final = 128
+"""Most prompts of one request for completions."""
+
 MAX_MODEL_NAME_CHARS: Final = 4_096
 """Longest model name in a request: a path may be one."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bodega.backends.base import PrefixStats, TextModel, TextModelInfo
@@ -152,6 +152,22 @@ class TextResident:
         self.traffic.prompt_tokens += len(request.prompt)
         self._post(lambda loop: loop.submit(row, request))
         return stream
+
+    def generate_several(self, requests: Sequence[Generation]) -> list[AnswerStream]:
+        """Take several requests in together, or none, and return their answers as they grow.
+
+        Raises:
+            QueueFull, InsufficientMemory, BodegaError: as `generate`.
+        """
+        streams: list[AnswerStream] = []
+        try:
+            for request in requests:
+                streams.append(self.generate(request))
+        except BodegaError:
+            for stream in streams:
+                stream.cancel()
+            raise
+        return streams
 
     async def close(self, reason: BodegaError, *, drain_s: float) -> None:
         """Stop taking requests, end those that wait, and let the others end.

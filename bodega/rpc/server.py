@@ -30,6 +30,7 @@ from bodega.rpc.interceptor import CallInterceptor
 from bodega.rpc.models import ModelsServicer
 from bodega.rpc.token import TokenInterceptor
 from bodega.services.chat import ChatService
+from bodega.services.completions import CompletionService
 from bodega.services.downloads import Downloads
 from bodega.services.health import HealthService
 from bodega.services.imports import Imports
@@ -94,7 +95,7 @@ def build(config: CoreConfig) -> Core:
         interceptors.insert(0, TokenInterceptor(BearerToken(config.token)))
     server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
     inference_pb2_grpc.add_InferenceServicer_to_server(
-        InferenceServicer(ChatService(residency)), server
+        InferenceServicer(ChatService(residency), CompletionService(residency)), server
     )
     admin_pb2_grpc.add_AdminServicer_to_server(AdminServicer(residency, answering), server)
     models = ModelsService(residency, uses, config.home)

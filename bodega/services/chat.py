@@ -1,174 +1,53 @@
 """Chat: a conversation in, an answer out as it grows."""
 
 import asyncio
-import logging
-import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
-from bodega.backends.base import Message, Sampling
-from bodega.engine.milestones import Milestones
-from bodega.engine.request import Delta, Finish, Generation
+from bodega.backends.base import Guide, RenderedChat
+from bodega.engine.request import Generation
 from bodega.engine.stream import AnswerStream
 from bodega.errors import (
-    BodegaError,
     ChatTemplateError,
     ContextLengthExceeded,
     InvalidRequest,
     MissingParameter,
 )
-from bodega.ids import new_completion_id
-from bodega.limits import MAX_MESSAGES, MAX_STOP_CHARS, MAX_STOPS, MAX_USER_CHARS
+from bodega.ids import new_chat_id
+from bodega.limits import MAX_MESSAGES
+from bodega.parsers.choice import NONE
+from bodega.parsers.message import MessageParser
+from bodega.services.answer import Answer
+from bodega.services.chat_choice import ChatChoice, ChatPiece
+from bodega.services.chat_guide import ChatGuides
+from bodega.services.chat_request import ChatRequest
+from bodega.services.generation_request import check_generation, samplings
 from bodega.services.loaded_model import LoadedModel
 from bodega.services.residency import Residency
-
-logger = logging.getLogger(__name__)
-
-TEMPERATURE = 0.7
-"""The default temperature, of the API and not of the model."""
 
 INLINE_CHARS = 16_384
 """Conversations up to this long are tokenized on the event loop: a thread costs more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
-    """A conversation and how to answer it; None and empty mean the default.
-
-    Numbers are in their ranges already.
+class ChatAnswer(Answer[ChatPiece]):
+    """An answer to a conversation as it grows: an asynchronous iterator over its pieces.
 
     Attributes:
-        request_id: the caller's id for the request, for the log.
-        seed: the request's own; None draws one.
-        user: the caller's name for the end user, for the log.
+        has_reasoning: whether thinking is told apart.
     """
 
-    request_id: str = ""
-    model: str
-    messages: Sequence[Message]
-    max_tokens: int | None = None
-    sampling: Sampling = field(default_factory=lambda: Sampling(temperature=TEMPERATURE))
-    seed: int | None = None
-    stops: tuple[str, ...] = ()
-    template_arguments: Mapping[str, Any] = field(default_factory=dict)
-    user: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timings:
-    """What the time of an answer went to.
-
-    Attributes:
-        queue_s: waiting for its turn.
-        prefill_s: from its turn to the first token.
-        decode_s: from the first token to the last.
-        tokens_per_second: of decoding; 0 where there was no second token.
-    """
-
-    queue_s: float
-    prefill_s: float
-    decode_s: float
-    tokens_per_second: float
-
-    @classmethod
-    def of(cls, milestones: Milestones, *, tokens: int) -> Self:
-        """Return what milestones tell of an answer of some tokens."""
-        decode_s = milestones.decode_s
-        return cls(
-            queue_s=milestones.queue_s,
-            prefill_s=milestones.prefill_s,
-            decode_s=decode_s,
-            tokens_per_second=(tokens - 1) / decode_s if tokens > 1 and decode_s > 0 else 0.0,
-        )
-
-
-class ChatAnswer:
-    """An answer as it grows: an asynchronous iterator over its deltas.
-
-    Whoever opens one must iterate it to its end or `cancel` it.
-
-    Attributes:
-        id: the answer's id.
-        created: when the request came, in seconds since 1970.
-        model_id: the model that answers.
-        prompt_tokens: tokens of the conversation.
-        completion_tokens: tokens generated so far.
-        finish: why it ended, once it has.
-    """
-
-    def __init__(
-        self,
-        stream: AnswerStream,
-        request: ChatRequest,
-        *,
-        model_id: str,
-        prompt_tokens: int,
-        begin_s: float,
-    ) -> None:
-        self.id = new_completion_id()
-        self.created = int(time.time())
-        self.model_id = model_id
-        self.prompt_tokens = prompt_tokens
-        self.completion_tokens = 0
-        self.finish: Finish | None = None
-        self._stream = stream
-        self._request = request
-        self._begin_s = begin_s
-        self._logged = False
-
-    def __aiter__(self) -> Self:
-        return self
+    def __init__(self, choices: Sequence[ChatChoice], *, has_reasoning: bool, **told: Any) -> None:
+        super().__init__(choices, kind="chat", id=new_chat_id(), **told)
+        self._told_apart = choices
+        self.has_reasoning = has_reasoning
 
     @property
-    def cached_tokens(self) -> int:
-        """Tokens of the conversation that were not computed again."""
-        return self._stream.cached_tokens
-
-    @property
-    def timings(self) -> Timings:
-        """What the time has gone to so far."""
-        return Timings.of(self._stream.milestones, tokens=self.completion_tokens)
-
-    async def __anext__(self) -> Delta:
-        try:
-            delta = await anext(self._stream)
-        except BodegaError as error:
-            self._log(error.code)
-            raise
-        self.completion_tokens += delta.tokens
-        if delta.finish is not None:
-            self.finish = delta.finish
-            self._log(delta.finish.value)
-        return delta
-
-    def cancel(self) -> None:
-        """End the request; does nothing once it has ended."""
-        self._stream.cancel()
-        self._log("cancelled")
-
-    def _log(self, outcome: str) -> None:
-        if self._logged:
-            return
-        self._logged = True
-        fields: dict[str, Any] = {
-            "id": self.id,
-            "request": self._request.request_id,
-            "model": self.model_id,
-            "prompt_tokens": self.prompt_tokens,
-            "cached_tokens": self.cached_tokens,
-            "completion_tokens": self.completion_tokens,
-            "finish": outcome,
-        }
-        if (first_s := self._stream.milestones.first_s) is not None:
-            fields["ttft_ms"] = round((first_s - self._begin_s) * 1e3, 1)
-        if speed := self.timings.tokens_per_second:
-            fields["tokens_per_second"] = round(speed, 1)
-        if self._request.user is not None:
-            fields["user"] = self._request.user
-        fields["seconds"] = round(time.monotonic() - self._begin_s, 3)
-        logger.info("chat", extra={"fields": fields})
+    def reasoning_tokens(self) -> int | None:
+        """Tokens of thinking generated so far; None where that is not told apart."""
+        if not self.has_reasoning:
+            return None
+        return sum([choice.reasoning_tokens for choice in self._told_apart])
 
 
 class ChatService:
@@ -176,6 +55,7 @@ class ChatService:
 
     def __init__(self, residency: Residency) -> None:
         self._residency = residency
+        self._guides = ChatGuides()
 
     async def open(self, request: ChatRequest) -> ChatAnswer:
         """Check a request, take it in, and return its answer as it grows.
@@ -185,54 +65,125 @@ class ChatService:
         """
         begin_s = time.monotonic()
         loaded = await self._residency.find(request.model)
-        _check(request)
+        _check(request, loaded)
         loaded.resident.require_room()
-        prompt = await _encode(loaded, request)
-        if not prompt:
-            raise ChatTemplateError(
-                "The model's chat template makes nothing of the conversation.", param="messages"
-            )
-        room = loaded.context_length - len(prompt)
-        if room < 1:
-            raise ContextLengthExceeded(
-                prompt_tokens=len(prompt), context_length=loaded.context_length
-            )
-        stream = loaded.resident.generate(
-            Generation(
-                prompt=prompt,
-                sampling=_with_seed(request),
-                max_tokens=min(request.max_tokens or room, room),
-                stops=request.stops,
-            )
-        )
+        rendered = await _rendered(loaded, request)
+        room = _room(rendered, loaded)
+        guides = await self._guides.make(loaded, request, rendered)
+        streams = _generate(loaded, request, rendered, guides, room)
         return ChatAnswer(
-            stream,
-            request,
+            [
+                ChatChoice(
+                    index,
+                    stream,
+                    _parser(loaded, request, rendered),
+                    one_call=not request.parallel_tool_calls,
+                )
+                for index, stream in enumerate(streams)
+            ],
+            has_reasoning=loaded.reasoning_parser != NONE,
+            request=request,
             model_id=loaded.model_id,
-            prompt_tokens=len(prompt),
+            prompt_tokens=len(rendered.tokens),
             begin_s=begin_s,
         )
 
 
-def _check(request: ChatRequest) -> None:
+def _check(request: ChatRequest, loaded: LoadedModel) -> None:
     if not request.messages:
         raise MissingParameter("messages", "'messages' must hold at least one message.")
     if len(request.messages) > MAX_MESSAGES:
         raise InvalidRequest(f"At most {MAX_MESSAGES} messages are taken.", param="messages")
-    if len(request.stops) > MAX_STOPS:
-        raise InvalidRequest(f"At most {MAX_STOPS} stop texts are taken.", param="stop")
-    for stop in request.stops:
-        if not 0 < len(stop) <= MAX_STOP_CHARS:
-            raise InvalidRequest(f"A stop text has 1 to {MAX_STOP_CHARS} characters.", param="stop")
-    if request.user is not None and len(request.user) > MAX_USER_CHARS:
-        raise InvalidRequest(f"'user' has at most {MAX_USER_CHARS} characters.", param="user")
+    if request.continue_final_message:
+        last = request.messages[-1]
+        if last["role"] != "assistant" or "tool_calls" in last:
+            raise InvalidRequest(
+                "'continue_final_message' goes on with the last message, which must be the "
+                "assistant's and without tool calls.",
+                param="continue_final_message",
+            )
+    check_generation(request, loaded.resident.info)
 
 
-async def _encode(loaded: LoadedModel, request: ChatRequest) -> list[int]:
-    render = loaded.resident.model.render_chat
-    if _chars([request.messages, request.template_arguments]) <= INLINE_CHARS:
-        return render(request.messages, request.template_arguments).tokens
-    return (await asyncio.to_thread(render, request.messages, request.template_arguments)).tokens
+def _room(rendered: RenderedChat, loaded: LoadedModel) -> int:
+    """Return how many tokens an answer may have."""
+    if not rendered.tokens:
+        raise ChatTemplateError(
+            "The model's chat template makes nothing of the conversation.", param="messages"
+        )
+    room = loaded.context_length - len(rendered.tokens)
+    if room < 1:
+        raise ContextLengthExceeded(
+            prompt_tokens=len(rendered.tokens), context_length=loaded.context_length
+        )
+    return room
+
+
+def _generate(
+    loaded: LoadedModel,
+    request: ChatRequest,
+    rendered: RenderedChat,
+    guides: Sequence[Guide | None],
+    room: int,
+) -> Sequence[AnswerStream]:
+    generations = [
+        Generation(
+            prompt=rendered.tokens,
+            sampling=sampling,
+            max_tokens=min(request.max_tokens or room, room),
+            stops=request.stops,
+            guide=guide,
+            top_logprobs=request.top_logprobs,
+        )
+        for sampling, guide in zip(samplings(request), guides, strict=True)
+    ]
+    return loaded.resident.generate_several(generations)
+
+
+def _parser(
+    loaded: LoadedModel, request: ChatRequest, rendered: RenderedChat
+) -> MessageParser | None:
+    tools = request.told_tools
+    calls = loaded.tool_call_parser if tools else NONE
+    if loaded.reasoning_parser == NONE and calls == NONE:
+        return None
+    return MessageParser(
+        reasoning=loaded.reasoning_parser,
+        tool_calls=calls,
+        markers=loaded.resident.info.markers,
+        ending=rendered.ending,
+        tools=tools,
+    )
+
+
+async def _rendered(loaded: LoadedModel, request: ChatRequest) -> RenderedChat:
+    tools = request.told_tools
+    arguments = _arguments(loaded, request)
+
+    def render() -> RenderedChat:
+        return loaded.resident.model.render_chat(
+            request.messages,
+            arguments,
+            tools=tools or None,
+            goes_on=request.continue_final_message,
+        )
+
+    if _chars([request.messages, arguments, tools]) <= INLINE_CHARS:
+        return render()
+    return await asyncio.to_thread(render)
+
+
+def _arguments(loaded: LoadedModel, request: ChatRequest) -> Mapping[str, Any]:
+    """Return the caller's arguments for the template, and those that the effort means."""
+    effort = request.reasoning_effort
+    if effort is None:
+        return request.template_arguments
+    meant: dict[str, Any] = {}
+    if effort == "none":
+        meant["enable_thinking"] = False
+    elif "reasoning_effort" in loaded.resident.info.template:
+        meant["reasoning_effort"] = effort
+    return {**meant, **request.template_arguments}
 
 
 def _chars(value: Any) -> int:
@@ -242,8 +193,3 @@ def _chars(value: Any) -> int:
     if isinstance(value, Mapping):
         return sum(map(_chars, value.values()))
     return sum(map(_chars, value)) if isinstance(value, list | tuple) else 0
-
-
-def _with_seed(request: ChatRequest) -> Sampling:
-    seed = secrets.randbits(63) if request.seed is None else request.seed
-    return replace(request.sampling, seed=seed)
