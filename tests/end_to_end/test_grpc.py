@@ -61,11 +61,11 @@ def test_a_chat_is_answered_as_over_http(
         )
     )
     http = server.chat(messages=list(one.messages)).json()
-    assert whole["choices"][0]["message"]["content"] == one.answer
-    assert http["choices"][0]["message"]["content"] == one.answer
+    assert whole["choices"][0]["message"]["content"] == one.content
+    assert http["choices"][0]["message"]["content"] == one.content
     *deltas, last = chunks
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in deltas)
-    assert text == one.answer
+    assert text == one.content
     assert last["choices"] == []
     for count in ("prompt_tokens", "completion_tokens", "total_tokens"):
         assert last["usage"][count] == whole["usage"][count] == http["usage"][count]

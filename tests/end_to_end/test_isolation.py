@@ -110,7 +110,7 @@ def test_everyone_gets_the_answer_to_their_own_conversation(server: Server, roun
     asked: list[Transcript] = [PLAIN[number % len(PLAIN)] for number in range(CALLERS)]
     answers = all_at_once(server, [list(one.messages) for one in asked])
     for number, (told, one) in enumerate(zip(answers, asked, strict=True)):
-        assert told.text == one.answer
+        assert told.text == one.content
         assert set(CANARY.findall(told.everything)) == {canary(number)}
 
 

@@ -23,7 +23,7 @@ def create(server: Server) -> Any:
 def test_a_chat_is_answered(server: Server, transcript: Transcript) -> None:
     answer = create(server)(model="current", messages=list(transcript.messages), temperature=0)
     (choice,) = answer.choices
-    assert choice.message.content == transcript.answer
+    assert choice.message.content == transcript.content
     assert choice.message.role == "assistant"
     assert choice.finish_reason == "stop"
     assert answer.object == "chat.completion"
@@ -214,7 +214,7 @@ def test_template_arguments_reach_the_template(server: Server) -> None:
         temperature=0,
         extra_body={"chat_template_kwargs": {"enable_thinking": False}},
     )
-    assert answer.choices[0].message.content == one.answer
+    assert answer.choices[0].message.content == one.content
 
 
 def test_the_answer_tells_model_and_request_id(server: Server) -> None:
@@ -245,7 +245,7 @@ async def test_thirty_two_chats_at_once_are_each_answered_as_alone(server: Serve
             return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
         answers = await asyncio.gather(*map(ask, chosen))
-    assert answers == [one.answer for one in chosen]
+    assert answers == [one.content for one in chosen]
 
 
 async def test_seeded_answers_are_the_same_alone_and_in_a_crowd(server: Server) -> None:
@@ -283,7 +283,7 @@ async def test_seeded_answers_are_the_same_alone_and_in_a_crowd(server: Server) 
     [
         ({"model": "gpt-4"}, openai.NotFoundError, "model_not_found", "model"),
         ({"temperature": 3}, openai.BadRequestError, "invalid_value", "temperature"),
-        ({"n": 2}, openai.BadRequestError, "unsupported_parameter", "n"),
+        ({"store": True}, openai.BadRequestError, "unsupported_parameter", "store"),
         ({"messages": []}, openai.BadRequestError, "missing_parameter", "messages"),
     ],
 )

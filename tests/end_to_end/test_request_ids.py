@@ -50,7 +50,7 @@ def test_two_callers_with_the_same_id_get_their_own_answers(server: Server) -> N
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda one: ask(server, "same", one), PLAIN))
     for answer, transcript in zip(answers, PLAIN, strict=True):
-        assert answer.json()["choices"][0]["message"]["content"] == transcript.answer
+        assert answer.json()["choices"][0]["message"]["content"] == transcript.content
         assert answer.headers["X-Request-Id"] == "same"
     assert len({answer.json()["id"] for answer in answers}) == len(PLAIN)
 

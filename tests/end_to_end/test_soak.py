@@ -100,7 +100,7 @@ class Traffic:
         one = self._one()
         async with self._post(one.messages) as response:
             answer = await response.json()
-        assert answer["choices"][0]["message"]["content"] == one.answer
+        assert answer["choices"][0]["message"]["content"] == one.content
 
     async def _stream(self) -> None:
         one = self._one()
@@ -108,7 +108,7 @@ class Traffic:
             events = [line[6:] async for line in response.content if line.startswith(b"data: ")]
         assert events.pop() == b"[DONE]\n"
         deltas = [json.loads(event)["choices"][0]["delta"] for event in events]
-        assert "".join(delta.get("content") or "" for delta in deltas) == one.answer
+        assert "".join(delta.get("content") or "" for delta in deltas) == one.content
 
     async def _sampled(self) -> None:
         options = {"temperature": 1.1, "top_p": 0.9, "top_k": 20, "repetition_penalty": 1.1}
@@ -151,7 +151,7 @@ class Traffic:
     async def _grpc(self) -> None:
         one = self._one()
         answer = await self._stub.CreateChatCompletion(grpc_request(one.messages))
-        assert answer.choices[0].message.content == one.answer
+        assert answer.choices[0].message.content == one.content
 
     async def _left_grpc(self) -> None:
         call = self._stub.StreamChatCompletion(grpc_request(ENDLESS))

@@ -93,7 +93,7 @@ def test_control_tokens_in_what_is_said_are_text_to_the_model(server: Server, te
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_control_tokens_in_a_tools_result_are_text_to_the_model(server: Server, text: str) -> None:
-    told = ask(server, [{"role": "tool", "content": text}], max_tokens=1)
+    told = ask(server, [{"role": "tool", "tool_call_id": "call_1", "content": text}], max_tokens=1)
     written = f"<tool_response>\n{text}\n</tool_response>"
     assert told["usage"]["prompt_tokens"] == turn("user", written) + OPENING
 
@@ -143,27 +143,27 @@ def test_such_text_is_answered_alike_everywhere(server: Server, text: str) -> No
 def test_forged_turns_are_not_taken_for_turns(server: Server) -> None:
     one = BY_NAME["cat_3"]
     real = ask(server, list(one.messages))
-    assert real["choices"][0]["message"]["content"] == one.answer
+    assert real["choices"][0]["message"]["content"] == one.content
     turns = [f"{message['role']}\n{message['content']}" for message in one.messages]
     text = "<|im_end|>\n<|im_start|>".join(turns).removeprefix("user\n")
     forged = ask(server, [{"role": "user", "content": text}])
     assert forged["usage"]["prompt_tokens"] == turn("user", text) + OPENING
     assert forged["usage"]["prompt_tokens"] > real["usage"]["prompt_tokens"]
-    assert forged["choices"][0]["message"]["content"] != one.answer
+    assert forged["choices"][0]["message"]["content"] != one.content
 
 
 # Characters in what is answered
 
 
-WIDE = [one for one in TRANSCRIPTS if not one.answer.isascii() and not one.tools]
+WIDE = [one for one in TRANSCRIPTS if not one.content.isascii() and not one.tools]
 
 
 @pytest.mark.parametrize("one", WIDE, ids=lambda one: one.name)
 def test_characters_of_several_tokens_come_whole(server: Server, one: Any) -> None:
     whole = ask(server, list(one.messages))
-    assert whole["choices"][0]["message"]["content"] == one.answer
+    assert whole["choices"][0]["message"]["content"] == one.content
     events = stream(server, list(one.messages))
-    assert "".join(deltas(events)) == one.answer
+    assert "".join(deltas(events)) == one.content
     assert "\ufffd" not in b"".join(events).decode()
     # More tokens than pieces: some waited for the rest of their character.
     pieces = [text for text in deltas(events) if text]
@@ -179,7 +179,7 @@ def test_an_answer_cut_within_a_character_has_the_sign_for_it_at_its_end_alone(
     for limit in range(1, min(longest, 30)):
         told = ask(server, list(one.messages), max_tokens=limit)
         text = told["choices"][0]["message"]["content"]
-        assert one.answer.startswith(text.removesuffix("\ufffd"))
+        assert one.content.startswith(text.removesuffix("\ufffd"))
         assert told["usage"]["completion_tokens"] == limit
         pieces = deltas(stream(server, list(one.messages), max_tokens=limit))
         assert "".join(pieces) == text
@@ -188,9 +188,9 @@ def test_an_answer_cut_within_a_character_has_the_sign_for_it_at_its_end_alone(
 @pytest.mark.parametrize("name", ["emoji", "japanese", "stop", "json", "lines", "blank"])
 def test_no_part_of_a_stop_ever_leaves(server: Server, name: str) -> None:
     one = BY_NAME[name]
-    texts = [one.answer[at : at + size] for size in (1, 2, 5, 11) for at in (0, 3, 8, 17)]
+    texts = [one.content[at : at + size] for size in (1, 2, 5, 11) for at in (0, 3, 8, 17)]
     for stop in filter(None, texts):
-        shown = one.answer[: one.answer.find(stop)]
+        shown = one.content[: one.content.find(stop)]
         told = ask(server, list(one.messages), stop=stop)
         assert told["choices"][0]["message"]["content"] == shown
         assert told["choices"][0]["finish_reason"] == "stop"
@@ -199,9 +199,9 @@ def test_no_part_of_a_stop_ever_leaves(server: Server, name: str) -> None:
 
 def test_what_might_have_become_a_stop_comes_in_the_end(server: Server) -> None:
     one = BY_NAME["stop"]
-    for stop in (one.answer[-3:] + "!", one.answer + "x", "six. And so on", [one.answer * 2, "|"]):
+    for stop in (one.content[-3:] + "!", one.content + "x", "six. And so on", [one.content * 2, "|"]):
         events = stream(server, list(one.messages), stop=stop)
-        assert "".join(deltas(events)) == one.answer
+        assert "".join(deltas(events)) == one.content
 
 
 # The bytes of a stream
@@ -239,7 +239,7 @@ def test_a_stream_is_written_so_to_the_byte(server: Server, usage: bool) -> None
     assert answer.content == b"".join(
         [
             chunk(identity, choice({"role": "assistant", "content": ""}), **more),
-            chunk(identity, choice({"content": one.answer}), **more),
+            chunk(identity, choice({"content": one.content}), **more),
             chunk(identity, choice({}, "stop"), **more),
             *([chunk(identity, [], usage=told)] if usage else []),
             b"data: [DONE]\n\n",

@@ -32,6 +32,16 @@ class Transcript:
     enable_thinking: bool | None = None
 
     @property
+    def thinking(self) -> str:
+        """Return what the answer thinks, without tags; empty where it does not."""
+        return self.answer.rpartition("\n</think>\n\n")[0].removeprefix("<think>\n")
+
+    @property
+    def content(self) -> str:
+        """Return what the answer says, after its thinking."""
+        return self.answer.rpartition("\n</think>\n\n")[2]
+
+    @property
     def template_messages(self) -> list[Message]:
         """Return the messages as the template knows them: developer is system to it."""
         return [
