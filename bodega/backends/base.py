@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bodega.backends.cache_cost import CacheCost
+from bodega.errors import BodegaError
 
 Message = Mapping[str, Any]
 """A chat message as templates know it: role, content, name, tool_calls, tool_call_id."""
@@ -65,7 +66,11 @@ class Guide(Protocol):
     """
 
     def allowed(self) -> "npt.NDArray[np.uint32] | None":
-        """Return the tokens that may come next, a bit each, the lowest first; None for all."""
+        """Return the tokens that may come next, a bit each, the lowest first; None for all.
+
+        Raises:
+            BodegaError: none may, or it costs too much to tell. The row ends with that.
+        """
 
     def push(self, token: int) -> None:
         """Take in the token that was chosen; after the end of what is allowed, any."""
@@ -171,11 +176,16 @@ class Logprobs(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """A token that was chosen for a row."""
+    """A token that was chosen for a row, or why none could be.
+
+    Attributes:
+        failure: why its guide allows none; then `token` means nothing, and the row is to leave.
+    """
 
     row: int
     token: int
     logprobs: Logprobs | None = None
+    failure: BodegaError | None = None
 
 
 Tokens = list[Chosen]

@@ -153,6 +153,8 @@ class TextLoop:
                 id=row,
                 prompt=request.prompt,
                 sampling=request.sampling,
+                guide=request.guide,
+                top_logprobs=request.top_logprobs,
                 generated=tuple(resumed.tokens) if resumed is not None else (),
             )
         )
@@ -180,11 +182,14 @@ class TextLoop:
     def _take(self, tokens: Tokens) -> bool:
         """Tell of new tokens; return whether one of them ended its answer."""
         ended = False
-        for row, token, _ in tokens:
+        for row, token, logprobs, failure in tokens:
             # A row may have ended while its next token was being chosen.
             if (answer := self._answers.get(row)) is None:
                 continue
-            delta = answer.push(token)
+            if failure is not None:
+                self.cancel(row, failure)
+                continue
+            delta = answer.push(token, logprobs)
             if delta.finish is not None:
                 self._end(row)
                 ended = True

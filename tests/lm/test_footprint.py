@@ -63,7 +63,7 @@ def test_real_caches_stay_within_what_is_set_aside(family: str) -> None:
         plan = scheduler.plan(slice_tokens=400)
         runner.limit_prefixes(plan.prefix_bytes)
         runner.leave(plan.leave)
-        for row, token, _ in [
+        for row, token, *_ in [
             *runner.prefill(plan.prefill),
             *(runner.decode() if plan.decode else []),
         ]:

@@ -48,8 +48,8 @@ class Rows:
         self._take(self.runner.decode())
 
     def _take(self, tokens: Tokens) -> None:
-        for row, token, _ in tokens:
-            self.tokens[row].append(token)
+        for chosen in tokens:
+            self.tokens[chosen.row].append(chosen.token)
 
 
 @pytest.mark.parametrize("prefix_bytes", [0, 10**9])

@@ -68,8 +68,8 @@ class Batch:
             self._take(self.runner.decode())
 
     def _take(self, tokens: Tokens) -> None:
-        for row, token, _ in tokens:
-            self.tokens[row].append(token)
+        for chosen in tokens:
+            self.tokens[chosen.row].append(chosen.token)
 
 
 @pytest.mark.parametrize("family", MODELS)

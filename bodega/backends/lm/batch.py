@@ -7,9 +7,12 @@ import mlx.core as mx
 
 from bodega.backends.base import Row
 from bodega.backends.lm.head import Forward
+from bodega.backends.lm.logprobs import LogprobRows
+from bodega.backends.lm.masks import Failures, Masks
 from bodega.backends.lm.padded_cache import merge
-from bodega.backends.lm.penalties import Counts, Penalties
+from bodega.backends.lm.penalties import Biases, Counts, Penalties
 from bodega.backends.lm.sampling import Sampler
+from bodega.backends.lm.step import Step
 
 
 class Batch:
@@ -34,6 +37,11 @@ class Batch:
         return len(self.rows)
 
     @property
+    def guided(self) -> bool:
+        """Whether a row has a guide, which has to know a token before the next is chosen."""
+        return bool(self._masks)
+
+    @property
     def ids(self) -> list[int]:
         """The rows' ids."""
         return [row.id for row in self.rows]
@@ -45,20 +53,46 @@ class Batch:
             for row, at in zip(self.rows, self._positions, strict=True)
         ]
 
-    def first(self, logits: mx.array) -> mx.array:
+    def first(self, logits: mx.array) -> Step:
         """Choose each row's next token from the logits at the end of what was prefilled of it."""
         if self._penalties:
             size = logits.shape[-1]
             self._counts = self._penalties.stack(
                 [Counts.of(row, size) if row.sampling.penalizes else None for row in self.rows]
             )
-        return self._choose(logits)
+        return self.choose(logits)
 
-    def next(self, forward: Forward) -> mx.array:
-        """Choose each row's next token; lazy, as the tokens it goes on from may be."""
+    def run(self, forward: Forward) -> mx.array:
+        """Run each row's last token, which may be lazy as the logits are that are returned."""
         if self._counts is not None:
             self._counts = self._penalties.count(self._counts, self.tokens)
-        return self._choose(forward.last(self.tokens[:, None], self.cache))
+        return forward.last(self.tokens[:, None], self.cache)
+
+    def choose(self, logits: mx.array) -> Step:
+        """Choose each row's next token from the logits after its last; lazy.
+
+        Guides must know of all tokens before it.
+        """
+        asked = self._logprobs.ask(logits) if self._logprobs else None
+        if self._counts is not None:
+            logits = self._penalties.apply(logits, self._counts)
+        if self._biases:
+            logits = self._biases.apply(logits)
+        failures: Failures = {}
+        if self._masks:
+            logits, failures = self._masks.apply(logits)
+        self.tokens = self._sampler(logits, self._positions)
+        if asked is not None:
+            asked.chose(self.tokens)
+        self._positions = [at + 1 for at in self._positions]
+        self.longest += 1
+        return Step(
+            rows=self.rows,
+            tokens=self.tokens,
+            asked=asked,
+            failures=failures,
+            guided=bool(self._masks),
+        )
 
     def extend(self, other: "Batch") -> None:
         """Take in the rows of another batch, which is used up."""
@@ -66,7 +100,8 @@ class Batch:
             mine.extend(theirs)
         self.tokens = mx.concatenate([self.tokens, other.tokens])
         counts = self._split_counts() + other._split_counts()
-        self.rows += other.rows
+        # A new list: steps under way hold the old one.
+        self.rows = [*self.rows, *other.rows]
         self._positions += other._positions
         self._arrange(counts)
 
@@ -108,17 +143,12 @@ class Batch:
         sampling = [row.sampling for row in self.rows]
         self._sampler = Sampler(sampling)
         self._penalties = Penalties(sampling)
+        self._biases = Biases(sampling)
+        self._masks = Masks(self.rows)
+        self._logprobs = LogprobRows(self.rows)
         self._counts = self._penalties.stack(counts) if self._penalties and counts else None
 
     def _split_counts(self) -> list[Counts | None]:
         if self._counts is None:
             return [None] * len(self.rows)
         return self._penalties.split(self._counts, len(self.rows))
-
-    def _choose(self, logits: mx.array) -> mx.array:
-        if self._counts is not None:
-            logits = self._penalties.apply(logits, self._counts)
-        self.tokens = self._sampler(logits, self._positions)
-        self._positions = [at + 1 for at in self._positions]
-        self.longest += 1
-        return self.tokens

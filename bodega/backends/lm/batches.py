@@ -43,9 +43,9 @@ class Batches:
         """Return the batch that a row is in."""
         return next((batch for batch in self if row in batch.ids), None)
 
-    def next(self, forward: Forward) -> list[tuple[list[int], mx.array]]:
-        """Choose the next token of every row; return the rows and tokens of each batch, lazy."""
-        return [(batch.ids, batch.next(forward)) for batch in self]
+    def run(self, forward: Forward) -> list[tuple[Batch, mx.array]]:
+        """Run the last token of every row; return each batch with its logits, lazy."""
+        return [(batch, batch.run(forward)) for batch in self]
 
     def sort(self) -> None:
         """Move rows that have outgrown their class to their own."""

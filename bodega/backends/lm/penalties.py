@@ -1,4 +1,7 @@
-"""Penalties on tokens that were seen: their counts live on the device, beside the batch."""
+"""Penalties on tokens that were seen, and biases.
+
+The counts of tokens live on the device, beside the batch.
+"""
 
 from collections.abc import Sequence
 
@@ -65,6 +68,25 @@ class Penalties:
         own = own - self._presence * (stacked.generated > 0)
         logits[self._at] = own
         return logits
+
+
+class Biases:
+    """What those rows of a batch that ask for it add to the logits of some tokens."""
+
+    def __init__(self, rows: Sequence[Sampling]) -> None:
+        found = [(at, token, bias) for at, row in enumerate(rows) for token, bias in row.biases]
+        self._any = bool(found)
+        if found:
+            places, tokens, values = zip(*found, strict=True)
+            self._rows, self._tokens = mx.array(list(places)), mx.array(list(tokens))
+            self._values = mx.array(list(values), mx.float32)
+
+    def __bool__(self) -> bool:
+        return self._any
+
+    def apply(self, logits: mx.array) -> mx.array:
+        """Return the logits, shape (rows, vocabulary), with the biases added."""
+        return logits.at[self._rows, self._tokens].add(self._values)
 
 
 class Counts:

@@ -8,13 +8,14 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-from bodega.backends.base import Chosen, PrefixStats, Row, Slice, Tokens
+from bodega.backends.base import PrefixStats, Row, Slice, Tokens
 from bodega.backends.lengths import length_class
 from bodega.backends.lm.batch import Batch
 from bodega.backends.lm.batches import Batches
 from bodega.backends.lm.head import Forward
 from bodega.backends.lm.padded_cache import merge
 from bodega.backends.lm.prefix import BLOCK_TOKENS, PrefixCache
+from bodega.backends.lm.step import Step
 
 TIDY_STEPS = 256
 """Steps between returns of MLX's spare buffers, of which growing caches leave odd sizes behind."""
@@ -68,7 +69,7 @@ class LmRunner:
         self._prompts: dict[int, _Prompt] = {}
         self._answers: dict[int, _Answer] = {}
         self._batches = Batches()
-        self._submitted: list[tuple[list[int], mx.array]] = []
+        self._submitted: list[Step] = []
         self._steps = 0
 
     @property
@@ -104,27 +105,39 @@ class LmRunner:
         last = [piece for piece in slices if self._ends(piece) and not self._to_keep(piece)]
         groups = [group for group in _alike(last) if len(group) > 1]
         together = {piece.row for group in groups for piece in group}
-        ready = [self._prefill_together(group) for group in groups]
+        steps = [self._prefill_together(group) for group in groups]
         for piece in slices:
-            if piece.row not in together and (batch := self._prefill_slice(piece)) is not None:
-                ready.append(batch)
-        first = [pair for batch in ready for pair in _read(batch.ids, batch.tokens)]
-        for batch in ready:
+            if piece.row not in together and (step := self._prefill_slice(piece)) is not None:
+                steps.append(step)
+        for batch, _ in steps:
             for row in batch.rows:
                 self._answers[row.id] = _Answer(row.prompt, list(row.generated))
-        self._batches.join(ready)
-        return self._remember(first)
+        first = self._read([step for _, step in steps])
+        self._batches.join([batch for batch, _ in steps])
+        return first
 
     def decode(self) -> Tokens:
-        """Submit one token for each row that decodes; return those submitted before."""
-        before = self._submitted
-        self._submitted = self._batches.next(self._forward)
-        mx.async_eval([tokens for _, tokens in self._submitted])  # type: ignore[no-untyped-call]
+        """Submit one token for each row that decodes; return those submitted before.
+
+        Rows with a guide are told of those before the next are chosen, while the device
+        computes the logits; all others do not wait for that.
+        """
+        before, self._submitted = self._submitted, []
+        run = self._batches.run(self._forward)
+        guided = [(batch, logits) for batch, logits in run if batch.guided]
+        self._submit(
+            [batch.choose(logits) for batch, logits in run if not batch.guided],
+            beside=[logits for _, logits in guided],
+        )
+        if guided:
+            read = self._read(before)
+            self._submit([batch.choose(logits) for batch, logits in guided])
         self._steps += 1
         self._batches.sort()
         if self._steps % TIDY_STEPS == 0:
             mx.clear_cache()
-        read = self._remember([pair for ids, tokens in before for pair in _read(ids, tokens)])
+        if not guided:
+            read = self._read(before)
         self._give_back_spare()
         return read
 
@@ -145,10 +158,16 @@ class LmRunner:
         if not (self._prompts or self._batches) and mx.get_cache_memory() > IDLE_SPARE_BYTES:
             mx.clear_cache()
 
-    def _remember(self, tokens: Tokens) -> Tokens:
-        for row, token, _ in tokens:
-            if (answer := self._answers.get(row)) is not None:
-                answer.tokens.append(token)
+    def _submit(self, steps: Sequence[Step], beside: Sequence[mx.array] = ()) -> None:
+        arrays = [array for step in steps for array in step.arrays()]
+        mx.async_eval([*arrays, *beside])  # type: ignore[no-untyped-call]
+        self._submitted += steps
+
+    def _read(self, steps: Sequence[Step]) -> Tokens:
+        tokens = [chosen for step in steps for chosen in step.read()]
+        for chosen in tokens:
+            if (answer := self._answers.get(chosen.row)) is not None:
+                answer.tokens.append(chosen.token)
         return tokens
 
     def _ends(self, piece: Slice) -> bool:
@@ -159,20 +178,25 @@ class LmRunner:
 
         A cache that can be cut serves every prefix, so the end of a long prompt
         will do. One that cannot be is kept at the end of the first message,
-        which others may share, and of the last one, where the next turn goes on.
+        which others may share, and of the last one, where the next turn goes on;
+        and before the last token, from which the same prompt goes on.
         """
-        tokens = self._prompts[piece.row].tokens
+        prompt = self._prompts[piece.row]
+        tokens, shared = prompt.tokens, prompt.row.keep_prompt
         if self._can_be_cut:
-            whole = piece.stop == len(tokens) >= SHARED_PROMPT_TOKENS
+            whole = piece.stop == len(tokens) and (shared or len(tokens) >= SHARED_PROMPT_TOKENS)
             return [piece.stop] if whole else []
         ends = [at + 1 for at, token in enumerate(tokens) if token in self._turn_ends]
+        ends = [*ends[:1], *ends[-1:]]
+        if shared:
+            ends.append(len(tokens) - 1)
         return [
             end
-            for end in {*ends[:1], *ends[-1:]}
+            for end in sorted(set(ends))
             if max(BLOCK_TOKENS - 1, piece.start) < end <= piece.stop
         ]
 
-    def _prefill_together(self, pieces: Sequence[Slice]) -> Batch:
+    def _prefill_together(self, pieces: Sequence[Slice]) -> tuple[Batch, Step]:
         prompts = [self._prompts.pop(piece.row) for piece in pieces]
         lengths = [_size(piece) for piece in pieces]
         longest = max(lengths)
@@ -188,14 +212,14 @@ class LmRunner:
             for layer in cache:
                 layer.prepare(lengths=lengths, right_padding=padding)
         batch = Batch([prompt.row for prompt in prompts], cache)
-        batch.first(self._forward.last(tokens, cache, lengths))
+        step = batch.first(self._forward.last(tokens, cache, lengths))
         if any(padding):
             for layer in cache:
                 layer.finalize()
-        mx.eval(batch.tokens, [layer.state for layer in cache])
-        return batch
+        mx.eval(*step.arrays(), [layer.state for layer in cache])
+        return batch, step
 
-    def _prefill_slice(self, piece: Slice) -> Batch | None:
+    def _prefill_slice(self, piece: Slice) -> tuple[Batch, Step] | None:
         prompt = self._prompts[piece.row]
         ends = self._ends(piece)
         start = piece.start
@@ -214,9 +238,9 @@ class LmRunner:
             return None
         del self._prompts[piece.row]
         batch = Batch([prompt.row], merge([prompt.cache]))
-        batch.first(logits)
-        mx.eval(batch.tokens, [layer.state for layer in batch.cache])
-        return batch
+        step = batch.first(logits)
+        mx.eval(*step.arrays(), [layer.state for layer in batch.cache])
+        return batch, step
 
 
 def _alike(slices: Sequence[Slice]) -> list[list[Slice]]:
@@ -247,8 +271,3 @@ def _joins(piece: Slice) -> int:
 
 def _size(piece: Slice) -> int:
     return piece.stop - piece.start
-
-
-def _read(ids: Sequence[int], tokens: mx.array) -> Tokens:
-    values: list[int] = tokens.tolist()  # type: ignore[assignment]
-    return [Chosen(row, token) for row, token in zip(ids, values, strict=True)]

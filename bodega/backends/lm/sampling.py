@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 
 from bodega.backends.base import Sampling
+from bodega.backends.lm.likeliest import likeliest
 from bodega.backends.lm.noise import gumbel, row_key
 
 CANDIDATES = 256
@@ -85,8 +86,7 @@ class Sampler:
         """Return token ids and logits, likeliest first, and which of them to keep."""
         total = mx.logsumexp(scaled, axis=-1, keepdims=True) if self._has_top_p else None
         if scaled.shape[-1] > CANDIDATES and self._wide_steps_left == 0:
-            ids = mx.argpartition(scaled, -CANDIDATES, axis=-1)[:, -CANDIDATES:]
-            ids, ordered = _likeliest_first(scaled, ids)
+            ids, ordered = _likeliest_first(scaled, likeliest(scaled, CANDIDATES))
             keep = self._keep(ordered, total)
             # If the last candidate is kept, more might have been. Reading the answer waits for
             # the forward pass: the price of not sorting everything.
