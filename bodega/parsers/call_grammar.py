@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from bodega.parsers.call_rules import CallRules, ToolRule
-from bodega.parsers.lark import Lark, either, json_rule, literal
+from bodega.parsers.lark import SOME_TEXT, Lark, either, json_rule, literal
 from bodega.parsers.xml_grammar import glm4_moe_call, minimax_m2_call, qwen3_coder_call
+
+_LINE_BREAK: Final = "/\\n/?"
 
 
 class CallGrammar(NamedTuple):
@@ -14,12 +16,12 @@ class CallGrammar(NamedTuple):
     Attributes:
         opening: the tag that they begin with; None where they are all that is said.
         rest: what follows it.
-        text: what is said instead of calls that begin with no tag.
+        text: what is said where there are no calls, or before them.
     """
 
     opening: str | None
     rest: str
-    text: str = ""
+    text: str = SOME_TEXT
 
 
 def call_grammar(name: str, lark: Lark, rules: CallRules) -> CallGrammar | None:
@@ -44,18 +46,18 @@ def _named_object(lark: Lark, tool: ToolRule, key: str) -> str:
     return f'{head} {arguments_rule(lark, tool)} "}}"'
 
 
-def _hermes(lark: Lark, rules: CallRules) -> CallGrammar:
-    objects = [_named_object(lark, tool, "arguments") for tool in rules.tools]
-    one = lark.rule(f'"\\n" {either(objects)} "\\n" {lark.tag("</tool_call>")}')
-    return CallGrammar("<tool_call>", _many(rules, one, f'"\\n" {lark.tag("<tool_call>")}'))
+def _hermes_call(lark: Lark, tool: ToolRule) -> str:
+    head = _named_object(lark, tool, "arguments")
+    return f'"\\n" {head} "\\n" {lark.tag("</tool_call>")}'
 
 
 def _tagged(
-    call: Callable[[Lark, ToolRule], str],
+    *calls: Callable[[Lark, ToolRule], str], bars: tuple[str, ...] = ()
 ) -> Callable[[Lark, CallRules], CallGrammar]:
     def build(lark: Lark, rules: CallRules) -> CallGrammar:
-        one = lark.rule(either(call(lark, tool) for tool in rules.tools))
-        return CallGrammar("<tool_call>", _many(rules, one, f'"\\n" {lark.tag("<tool_call>")}'))
+        one = lark.rule(either(call(lark, tool) for call in calls for tool in rules.tools))
+        many = _many(rules, one, f'"\\n" {lark.tag("<tool_call>")}')
+        return CallGrammar("<tool_call>", many, lark.text_without(SOME_TEXT, bars))
 
     return build
 
@@ -68,17 +70,16 @@ def _minimax_m2(lark: Lark, rules: CallRules) -> CallGrammar:
 
 def _llama3_json(lark: Lark, rules: CallRules) -> CallGrammar:
     one = lark.rule(either(_named_object(lark, tool, "parameters") for tool in rules.tools))
-    calls = _many(rules, one, '"; "')
     tag = "<|python_tag|>"
-    if lark.is_token(tag):
-        calls = f"{lark.tag(tag)}? {calls}"
-    return CallGrammar(None, calls, r"/[^{\s](.|\n)*/")
+    calls = f"{lark.tag(tag)}? {_many(rules, one, literal('; '))}"
+    return CallGrammar(None, calls, lark.text_without(r"/[^{\s](.|\n)*/", (tag,)))
 
 
 def _gemma(lark: Lark, rules: CallRules) -> CallGrammar:
     one = lark.rule(either(_named_object(lark, tool, "parameters") for tool in rules.tools))
     many = f' | "[" {one} (", " {one})* "]"' if rules.parallel else ""
-    return CallGrammar(None, f"({one}{many})", r"/[^{\[`\s](.|\n)*/")
+    text = lark.text_without(r"/[^{\[`\s](.|\n)*/", ("<start_function_call>", "<|tool_call>"))
+    return CallGrammar(None, f"({one}{many})", text)
 
 
 def _mistral(lark: Lark, rules: CallRules) -> CallGrammar:
@@ -106,7 +107,8 @@ def _kimi_k2(lark: Lark, rules: CallRules) -> CallGrammar:
         + lark.tag("<|tool_call_end|>")
     )
     end = lark.tag("<|tool_calls_section_end|>")
-    return CallGrammar("<|tool_calls_section_begin|>", f"{_many(rules, one, '')} {end}")
+    text = lark.text_without(SOME_TEXT, ("<|tool_call_begin|>",))
+    return CallGrammar("<|tool_calls_section_begin|>", f"{_many(rules, one, '')} {end}", text)
 
 
 def _deepseek_v3(lark: Lark, rules: CallRules) -> CallGrammar:
@@ -118,13 +120,15 @@ def _deepseek_v3(lark: Lark, rules: CallRules) -> CallGrammar:
         forms.append(f"{literal(tool.name)} {separator} {arguments}")
         forms.append(f'"function" {separator} {fence} {arguments} "\\n```"')
     one = lark.rule(f"{lark.tag('<｜tool▁call▁begin｜>')} {either(forms)} {end}")
-    calls = _many(rules, one, "/\\n/?")
-    return CallGrammar("<｜tool▁calls▁begin｜>", f"{calls} {lark.tag('<｜tool▁calls▁end｜>')}")
+    calls = f"{_many(rules, one, _LINE_BREAK)} {lark.tag('<｜tool▁calls▁end｜>')}"
+    text = lark.text_without(SOME_TEXT, ("<｜tool▁call▁begin｜>",))
+    return CallGrammar("<｜tool▁calls▁begin｜>", calls, text)
 
 
 _BUILDERS: Final[Mapping[str, Callable[[Lark, CallRules], CallGrammar]]] = {
-    **dict.fromkeys(("hermes", "qwen3", "qwen3_moe", "qwen3_next", "qwen3_vl"), _hermes),
-    "qwen3_coder": _tagged(qwen3_coder_call),
+    **dict.fromkeys(("hermes", "qwen3", "qwen3_moe", "qwen3_vl"), _tagged(_hermes_call)),
+    "qwen3_coder": _tagged(qwen3_coder_call, bars=("<function=",)),
+    "qwen3_next": _tagged(_hermes_call, qwen3_coder_call, bars=("<function=",)),
     "glm4_moe": _tagged(glm4_moe_call),
     "minimax_m2": _minimax_m2,
     "llama3_json": _llama3_json,

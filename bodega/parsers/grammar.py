@@ -1,13 +1,12 @@
 """The grammar of a whole answer: thinking, then content or calls."""
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from bodega.errors import InvalidRequest
 from bodega.parsers.call_grammar import arguments_rule, call_grammar
 from bodega.parsers.call_rules import CallRules, ToolRule
-from bodega.parsers.lark import ANY_TEXT, SOME_TEXT, Lark, either, json_rule, literal
+from bodega.parsers.lark import ANY_TEXT, Lark, either, json_rule, literal, regex
 from bodega.parsers.thinking import Begun, ThinkingTags, begun, thinking_tags
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
 ]
 
 _NESTED: Final = ("%lark {\n", "\n}")
-_REGEX_PIECE: Final = re.compile(r"\\.|/|\n|[^\\/\n]+", re.DOTALL)
 
 
 def json_object_rule() -> str:
@@ -40,16 +38,13 @@ def regex_rule(pattern: str) -> str:
     Raises:
         InvalidRequest: the expression ends within an escape.
     """
-    if not pattern:
-        return literal("")
-    pieces = _REGEX_PIECE.findall(pattern)
-    if sum(map(len, pieces)) < len(pattern):
+    rule = regex(pattern)
+    if rule is None:
         raise InvalidRequest(
             "The regular expression ends with a backslash that escapes nothing. Write two for one.",
             param="response_format.regex",
         )
-    escaped = {"/": "\\/", "\n": "\\n", "\\\n": "\\n"}
-    return f"/{''.join(escaped.get(piece, piece) for piece in pieces)}/"
+    return rule
 
 
 def grammar_rule(text: str) -> str:
@@ -114,18 +109,12 @@ def _answer(lark: Lark, tool_calls: str, content: str | None, calls: CallRules |
         options.append(_content(lark, content))
     if opening is None:
         options.append(rest)
-        if calls.free_text and content is None:
-            options.append(lark.rule(text))
     elif not calls.free_text:
         options.append(f"{lark.tag(opening)} {rest}")
-    elif lark.is_token(opening):
-        options.append(f"{SOME_TEXT}? {lark.tag(opening)} {rest}")
-        if not calls.at_least_one:
-            options.append(SOME_TEXT)
     else:
-        options.append(f"{lark.text_to(opening)} {rest}")
-        if not calls.at_least_one:
-            options.append(lark.rule(ANY_TEXT))
+        options.append(f"{lark.text_to(opening, text=f'({text})?')} {rest}")
+    if calls.free_text and not calls.at_least_one:
+        options.append(lark.rule(text))
     return either(options)
 
 

@@ -1,6 +1,7 @@
 """Grammars in llguidance's dialect of Lark, put together rule by rule."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,10 @@ _SPACING: Final = {
 
 ANY_TEXT: Final = "/(.|\\n)*/"
 SOME_TEXT: Final = "/(.|\\n)+/"
+
+
+_REGEX_PIECE: Final = re.compile(r"\\.|/|\n|[^\\/\n]+", re.DOTALL)
+_IN_SLASHES: Final = {"/": "\\/", "\n": "\\n", "\\\n": "\\n"}
 
 
 def literal(text: str) -> str:
@@ -28,6 +33,21 @@ def json_rule(schema: Mapping[str, Any]) -> str:
 def _unlike_tokens(quoted: str) -> str:
     """Return a JSON text that has nothing that reads like a token of its own."""
     return quoted.replace("<[", "\\u003c[")
+
+
+def _escaped(text: str) -> str:
+    """Return the regular expression of a text, to stand between slashes."""
+    return re.escape(text).replace("/", "\\/")
+
+
+def regex(pattern: str) -> str | None:
+    """Return what stands for a regular expression; None if it ends within an escape."""
+    if not pattern:
+        return literal("")
+    pieces = _REGEX_PIECE.findall(pattern)
+    if sum(map(len, pieces)) < len(pattern):
+        return None
+    return f"/{''.join(_IN_SLASHES.get(piece, piece) for piece in pieces)}/"
 
 
 def either(options: Iterable[str]) -> str:
@@ -53,6 +73,12 @@ class Lark:
         self._rules.append(f"{name}{'[lazy]' if lazy else ''}: {body}")
         return name
 
+    def terminal(self, body: str) -> str:
+        """Add a rule of regular expressions alone, and return its name."""
+        name = f"PART{len(self._rules)}"
+        self._rules.append(f"{name}: {body}")
+        return name
+
     def tag(self, text: str) -> str:
         """Return what stands for a tag of a format: a token of its own, or its text."""
         if text not in self._markers:
@@ -64,20 +90,26 @@ class Lark:
         """Whether a tag is a token of its own."""
         return text in self._markers
 
-    def text_to(self, closing: str, *, before: str = "", text: str = ANY_TEXT) -> str:
-        """Return what stands for text up to a tag, and the tag.
+    def text_without(self, text: str, tags: Iterable[str]) -> str:
+        """Return what stands for text that does not hold certain tags.
+
+        As tokens of their own no text holds them.
+        """
+        plain = [_escaped(tag) for tag in tags if tag not in self._markers]
+        if not plain:
+            return text
+        return self.terminal(f"{text} & ~/(.|\\n)*({'|'.join(plain)})(.|\\n)*/")
+
+    def text_to(self, closing: str, *, text: str = ANY_TEXT, before: str = "") -> str:
+        """Return what stands for text up to the first of a tag, and the tag.
 
         Args:
             closing: the tag.
-            before: what stands between text and tag.
             text: what the text may be.
+            before: what stands between text and tag, if the end of the text matters.
         """
         if self.is_token(closing):
-            if text == ANY_TEXT and not before:
-                return f"{SOME_TEXT}? {self.tag(closing)}"
-            if before:
-                return f"{self.rule(f'{text} {literal(before)}', lazy=True)} {self.tag(closing)}"
-            return f"{text} {self.tag(closing)}"
+            return f"{text} {literal(before)} {self.tag(closing)}"
         return self.rule(f"{text} {literal(before + closing)}", lazy=True)
 
     def written(self, start: str) -> str:

@@ -145,16 +145,20 @@ class Source:
             yield
 
     def expect(self, *options: str) -> Reading[str | None]:
-        """Read one of the texts if it comes next, and return it; else read nothing."""
+        """Read one of the texts if it comes next, and return it; else read nothing.
+
+        One that is the beginning of another comes after it.
+        """
         while True:
-            waits = False
+            fits: bool | None = False
             for option in options:
                 fits = self._begins_with(option)
-                if fits:
-                    self.advance(self._at + len(option))
-                    return option
-                waits = waits or fits is None
-            if not waits or self.ended:
+                if fits or (fits is None and not self.ended):
+                    break
+            if fits:
+                self.advance(self._at + len(option))
+                return option
+            if fits is False or self.ended:
                 return None
             yield
 

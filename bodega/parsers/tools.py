@@ -7,7 +7,7 @@ KINDS: Final = frozenset({"string", "integer", "number", "boolean", "null", "obj
 """The types of JSON Schema."""
 
 _MAX_REFERENCES: Final = 16
-"""How deep a schema is looked into for its types: references may be circular."""
+"""How deep a schema is looked into: references may be circular."""
 
 
 class Tools:
@@ -40,13 +40,12 @@ def kinds_in(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _kinds(schema: Any, root: Mapping[str, Any], depth: int) -> frozenset[str]:
+    schema = resolved(schema, root)
     if not isinstance(schema, Mapping) or not depth:
         return KINDS
-    if "$ref" in schema:
-        return _kinds(_referenced(str(schema["$ref"]), root), root, depth - 1)
     if "type" in schema:
         stated = schema["type"]
-        return frozenset([stated] if isinstance(stated, str) else stated) & KINDS
+        return frozenset(kind for kind in KINDS if kind == stated or kind in _list(stated))
     if "const" in schema:
         return frozenset({kind_of(schema["const"])})
     if isinstance(schema.get("enum"), list):
@@ -60,11 +59,20 @@ def _kinds(schema: Any, root: Mapping[str, Any], depth: int) -> frozenset[str]:
     return KINDS
 
 
-def _referenced(reference: str, root: Mapping[str, Any]) -> Any:
-    found: Any = root
-    for step in reference.removeprefix("#").strip("/").split("/"):
-        found = found.get(step) if isinstance(found, Mapping) else None
-    return found
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
+    """Return what a schema's reference leads to within the root; without one, the schema."""
+    for _ in range(_MAX_REFERENCES):
+        if not isinstance(schema, Mapping) or "$ref" not in schema:
+            break
+        found: Any = root
+        for step in str(schema["$ref"]).removeprefix("#").strip("/").split("/"):
+            found = found.get(step) if isinstance(found, Mapping) else None
+        schema = found
+    return schema
 
 
 def kind_of(value: Any) -> str:
