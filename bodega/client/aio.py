@@ -18,7 +18,7 @@ from bodega_api.v1 import (
 )
 
 from bodega.client.address import CHANNEL_OPTIONS, SHORT_CALL_S, server_address, token_metadata
-from bodega.client.chat_request import ChatOptions, Messages, chat_request
+from bodega.client.chat_request import ChatOptions, Messages, chat_request, stream_request
 from bodega.client.errors import CallError, call_error, no_answer
 from bodega.client.growing_answer import GrowingAnswer
 from bodega.client.model_requests import (
@@ -48,8 +48,15 @@ class AsyncChatStream(GrowingAnswer):
 
     async def __anext__(self) -> str:
         while True:
-            if text := self._take(await anext(self._pieces)):
-                return text
+            for delta in self._take(await anext(self._pieces)):
+                if delta.content:
+                    return delta.content
+
+    async def deltas(self) -> AsyncIterator[inference_pb2.ChatDelta]:
+        """Return all that comes instead of its text alone: thinking and pieces of calls too."""
+        async for chunk in self._pieces:
+            for delta in self._take(chunk):
+                yield delta
 
     async def close(self) -> None:
         """End the generation, if it has not ended."""
@@ -143,8 +150,7 @@ class AsyncClient:
         **options: Unpack[ChatOptions],
     ) -> AsyncChatStream:
         """Return the answer to a conversation as it grows. The arguments are those of `chat`."""
-        request = chat_request(messages, model, options)
-        request.stream_options.include_usage = True
+        request = stream_request(messages, model, options)
         return AsyncChatStream(
             self._follow(self._inference.StreamChatCompletion, request, timeout_s)
         )

@@ -19,7 +19,7 @@ from bodega_api.v1 import (
 )
 
 from bodega.client.address import CHANNEL_OPTIONS, SHORT_CALL_S, server_address, token_metadata
-from bodega.client.chat_request import ChatOptions, Messages, chat_request
+from bodega.client.chat_request import ChatOptions, Messages, chat_request, stream_request
 from bodega.client.errors import CallError, call_error, no_answer
 from bodega.client.growing_answer import GrowingAnswer
 from bodega.client.model_requests import (
@@ -46,13 +46,21 @@ class ChatStream(GrowingAnswer):
     def __init__(self, pieces: Generator[inference_pb2.ChatCompletionChunk, None, None]) -> None:
         super().__init__()
         self._pieces = pieces
-        self._texts = filter(None, map(self._take, pieces))
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        return next(self._texts)
+        for chunk in self._pieces:
+            for delta in self._take(chunk):
+                if delta.content:
+                    return delta.content
+        raise StopIteration
+
+    def deltas(self) -> Iterator[inference_pb2.ChatDelta]:
+        """Return all that comes instead of its text alone: thinking and pieces of calls too."""
+        for chunk in self._pieces:
+            yield from self._take(chunk)
 
     def close(self) -> None:
         """End the generation, if it has not ended."""
@@ -150,8 +158,7 @@ class Client:
         **options: Unpack[ChatOptions],
     ) -> ChatStream:
         """Return the answer to a conversation as it grows. The arguments are those of `chat`."""
-        request = chat_request(messages, model, options)
-        request.stream_options.include_usage = True
+        request = stream_request(messages, model, options)
         return ChatStream(self._follow(self._inference.StreamChatCompletion, request, timeout_s))
 
     def load(

@@ -8,12 +8,15 @@ import pytest
 from bodega_api.v1 import admin_pb2, inference_pb2, models_pb2
 
 from bodega.client import UNREACHABLE, CallError, Client
+from bodega.client.chat_request import chat_request, stream_request
 from tests.client.conftest import MODEL, TOKEN
 from tests.end_to_end.server import Server
 from tests.hub.played_hub import PlayedHub
-from tests.models import ENDLESS, TRANSCRIPTS
+from tests.models import ENDLESS, TINY_CHAT, TRANSCRIPTS
 
 PLAIN = next(one for one in TRANSCRIPTS if one.name == "france")
+THINK = next(one for one in TRANSCRIPTS if one.name == "think")
+RESULT = next(one for one in TRANSCRIPTS if one.name == "tool_result")
 SEVERAL = next(one for one in TRANSCRIPTS if len(one.messages) > 2 and not one.tools)
 
 
@@ -38,6 +41,43 @@ def test_a_stream_is_text_and_tells_in_the_end_what_it_took(client: Client) -> N
     assert stream.usage is not None
     assert stream.usage.completion_tokens > 1
     assert stream.timings is not None
+
+
+def test_tools_are_called_and_their_results_taken(server: Server, client: Client) -> None:
+    client.load(str(TINY_CHAT), max_concurrency=8, reasoning_parser="auto", tool_call_parser="auto")
+    question, _, result = RESULT.messages
+    answer = client.chat([question], tools=RESULT.tools, tool_choice="auto", temperature=0)
+    (choice,) = answer.choices
+    assert choice.finish_reason == inference_pb2.FINISH_REASON_TOOL_CALLS
+    (made,) = choice.message.tool_calls
+    result = {**result, "tool_call_id": made.id}
+    messages = [question, choice.message, result]
+    assert client.chat(messages, tools=RESULT.tools, temperature=0).choices[0].message.content == (
+        RESULT.answer
+    )
+    stream = client.stream([question], tools=RESULT.tools, temperature=0)
+    assert list(stream) == []
+    assert [call.function for call in stream.tool_calls] == [made.function]
+    assert stream.finish_reason == "tool_calls"
+    thinking = client.stream(THINK.messages, temperature=0, logit_bias={5: -1}, metadata={"a": "b"})
+    pieces = [delta.reasoning_content for delta in thinking.deltas()]
+    assert "".join(pieces) == thinking.reasoning == THINK.thinking
+    client.unload()
+
+
+def test_a_request_takes_mappings_as_openais_api_has_them() -> None:
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
+    named = {"type": "function", "function": {"name": "f"}}
+    request = chat_request(
+        "Hi",
+        "current",
+        {"tool_choice": named, "response_format": schema, "reasoning_effort": "low"},
+    )
+    assert request.tool_choice.named.function.name == "f"
+    assert request.response_format.json_schema.schema == '{"type": "object"}'
+    assert request.reasoning_effort == inference_pb2.REASONING_EFFORT_LOW
+    with pytest.raises(ValueError, match="one choice"):
+        stream_request("Hi", "current", {"n": 2})
 
 
 def test_a_stream_that_is_left_ends_the_generation(client: Client) -> None:

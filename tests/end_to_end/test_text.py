@@ -199,7 +199,12 @@ def test_no_part_of_a_stop_ever_leaves(server: Server, name: str) -> None:
 
 def test_what_might_have_become_a_stop_comes_in_the_end(server: Server) -> None:
     one = BY_NAME["stop"]
-    for stop in (one.content[-3:] + "!", one.content + "x", "six. And so on", [one.content * 2, "|"]):
+    for stop in (
+        one.content[-3:] + "!",
+        one.content + "x",
+        "six. And so on",
+        [one.content * 2, "|"],
+    ):
         events = stream(server, list(one.messages), stop=stop)
         assert "".join(deltas(events)) == one.content
 
