@@ -69,6 +69,12 @@ MAX_METADATA_NAME_CHARS: Final = 64
 MAX_METADATA_TEXT_CHARS: Final = 512
 """How much a request may carry of its caller's own notes, as OpenAI has it."""
 
+MAX_COMPILED_CHARS: Final = 512 * 1024
+"""Longest grammar that is made of what a request asks for, all its tools together."""
+
+MAX_COMPILED_GRAMMARS: Final = 8
+"""Grammars that a model keeps compiled for requests that ask for the same."""
+
 MAX_COMPILING: Final = 2
 """Grammars that are prepared at the same time; each takes a core."""
 
@@ -87,6 +93,12 @@ MAX_ADAPTER_SCALE: Final = 10
 
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 """Largest chat template file."""
+
+TEMPLATE_TRIAL_S: Final = 10.0
+"""How long a chat template may take for some short conversations before it is loaded."""
+
+TEMPLATE_TRIAL_BYTES: Final = 2 * 1024 * 1024 * 1024
+"""Address space that it may take then, the interpreter's included."""
 
 MAX_TEMPLATE_STEPS: Final = 4_000_000
 """Turns of loops and calls that a chat template may take for one conversation. Those that look

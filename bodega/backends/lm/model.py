@@ -19,6 +19,7 @@ from bodega.backends.base import (
     TextModelInfo,
     ThinkingBudget,
 )
+from bodega.backends.lm.guides import Guides
 from bodega.backends.lm.head import Forward
 from bodega.backends.lm.runner import LmRunner
 from bodega.backends.lm.tokenizer import ChatTokenizer
@@ -45,6 +46,7 @@ class LmModel:
         self._tokenizer = tokenizer
         self._decoding = decoding
         self._info = info
+        self._guides = Guides(decoding, info.stop_tokens)
         self._prefix_cache_bytes = prefix_cache_bytes
 
     @property
@@ -85,7 +87,7 @@ class LmModel:
 
     def compile(self, constraint: Constraint | None, budget: ThinkingBudget | None = None) -> Guide:
         """Return what holds one answer to a constraint and a budget."""
-        raise NotImplementedError
+        return self._guides.make(constraint, budget)
 
     def warm_up(self) -> Generator[Piece, None, None]:
         """Run the model on a short prompt and for one step, as the first request would."""
