@@ -19,15 +19,23 @@ class Argument:
         self._kinds = kinds
         self._write = write
         self._trims_line = trims_line
-        self._streams = kinds <= {"string"}
+        self._streams = kinds == {"string"}
+        self._scanner = None if "string" in kinds else JsonScanner()
         self._pieces: list[str] = []
         self._begun = False
         self._newline = ""
+
+    @property
+    def in_string(self) -> bool:
+        """Whether what comes next is within a string of JSON, where a tag is text."""
+        return self._scanner is not None and self._scanner.in_string
 
     def add(self, text: str) -> None:
         """Add to the value."""
         if not text:
             return
+        if self._scanner is not None:
+            self._scanner.feed(text)
         if not self._streams:
             self._pieces.append(text)
             return

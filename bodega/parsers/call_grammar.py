@@ -90,7 +90,7 @@ def _mistral(lark: Lark, rules: CallRules) -> CallGrammar:
             for tool in rules.tools
         )
     )
-    listed = f'"[" {_many(rules, objects, literal(", "))} "]"'
+    listed = f'/ /? "[" {_many(rules, objects, literal(", "))} "]"'
     return CallGrammar(
         "[TOOL_CALLS]", f"({listed} | {_many(rules, named, lark.tag('[TOOL_CALLS]'))})"
     )

@@ -19,6 +19,7 @@ __all__ = [
     "regex_rule",
 ]
 
+_LINE_BREAKS: Final = "/\\n{1,2}/?"
 _NESTED: Final = ("%lark {\n", "\n}")
 
 
@@ -89,8 +90,10 @@ def _thinking(lark: Lark, tags: ThinkingTags, ending: str) -> str:
     state = begun(tags, ending)
     if state is Begun.CLOSED:
         return ""
-    rest = f"{lark.text_to(tags.closing)} /\\n{{1,2}}/?"
-    return rest if state is Begun.OPEN else f"({lark.tag(tags.opening)} {rest})?"
+    rest = f"{lark.text_to(tags.closing)} {_LINE_BREAKS}"
+    if state is Begun.OPEN:
+        return rest
+    return f"({_LINE_BREAKS} {lark.tag(tags.opening)} {rest})?"
 
 
 def _answer(lark: Lark, tool_calls: str, content: str | None, calls: CallRules | None) -> str:
@@ -110,7 +113,7 @@ def _answer(lark: Lark, tool_calls: str, content: str | None, calls: CallRules |
     if opening is None:
         options.append(rest)
     elif not calls.free_text:
-        options.append(f"{lark.tag(opening)} {rest}")
+        options.append(f"{_LINE_BREAKS} {lark.tag(opening)} {rest}")
     else:
         options.append(f"{lark.text_to(opening, text=f'({text})?')} {rest}")
     if calls.free_text and not calls.at_least_one:

@@ -44,6 +44,11 @@ class JsonScanner:
         self._left = ""
         """What is left of a literal, of the digits of an escape; where in a number it is."""
 
+    @property
+    def in_string(self) -> bool:
+        """Whether what comes next is within a string."""
+        return self._state in ("string", "escape", "hex") and not self.failed
+
     def feed(self, text: str, at: int = 0) -> int:
         """Follow a text from a place in it; return the place up to which it is of the value."""
         end = len(text)

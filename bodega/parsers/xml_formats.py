@@ -71,7 +71,9 @@ class XmlFormat(CallFormat):
         while True:
             text, tag = yield from self.source.until(self._value_end)
             argument.add(text)
-            if tag is not None:
+            if tag is not None and argument.in_string:
+                argument.add(tag)
+            elif tag is not None:
                 argument.end()
                 return True
             if self.source.exhausted:

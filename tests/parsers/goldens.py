@@ -227,6 +227,12 @@ GOLDENS = (
         calls=[("get_weather", {"city": "</tool_call> a <b></function>\n"})],
     ),
     Golden(
+        "qwen3_coder, tags in JSON", "none", "qwen3_coder", QWEN,
+        '<tool_call>\n<function=get_weather>\n<parameter=tags>\n["</parameter>"]\n</parameter>\n'
+        "</function>\n</tool_call>",
+        calls=[("get_weather", {"tags": ["</parameter>"]})],
+    ),
+    Golden(
         "qwen3_coder cut", "none", "qwen3_coder", QWEN,
         "<tool_call>\n<function=get_weather>\n<parameter=city>\nOsl",
         cut=["<tool_call>\n<function=get_weather>\n<parameter=city>\nOsl"],

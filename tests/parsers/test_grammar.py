@@ -119,9 +119,9 @@ CALLS = {
         "</tool_call>",
     ],
     "glm4_moe": [
-        "<think>Hm.</think>\n<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Oslo"
+        "\n<think>Hm.</think>\n<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Oslo"
         "</arg_value>\n<arg_key>exact</arg_key>\n<arg_value>true</arg_value>\n</tool_call>",
-        "<tool_call>get_weather<arg_key>city</arg_key><arg_value>a</arg_value></tool_call>",
+        "\n<tool_call>get_weather<arg_key>city</arg_key><arg_value>a</arg_value></tool_call>",
     ],
     "minimax_m2": [
         'Hm.\n</think>\n\n<minimax:tool_call>\n<invoke name="get_weather">\n<parameter name="city">'
@@ -139,6 +139,7 @@ CALLS = {
     ],
     "mistral": [
         '[TOOL_CALLS][{"name": "get_weather", "arguments": {"city": "Oslo"}}]',
+        '[TOOL_CALLS] [{"name": "get_weather", "arguments": {"city": "Oslo"}}]',
         '[TOOL_CALLS]get_weather[ARGS]{"city": "Oslo"}[TOOL_CALLS]now[ARGS]{}',
     ],
     "llama3_json": [
