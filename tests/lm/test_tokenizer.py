@@ -353,6 +353,7 @@ def test_thinking_of_earlier_answers_has_the_name_that_a_template_knows() -> Non
         "{% for a in range(20000) %}{{ 'x' * 1000 }}{% endfor %}",
         "{{ 'x' * 100000000000 }}",
         "{{ 10 ** 1000000 }}",
+        "{{ '%99999999999d' % 1 }}",
         "{% set n = namespace(x='ab') %}{% for a in range(60) %}{% set n.x = n.x ~ n.x %}"
         "{% endfor %}",
         "{% set n = namespace(x=[1, 2]) %}{% for a in range(60) %}{% set n.x = n.x + n.x %}"

@@ -82,7 +82,7 @@ def main(folder: Path) -> None:
     }
     mx.random.seed(7)
     model = qwen3.Model(qwen3.ModelArgs.from_dict(config))
-    _train(model, list(_examples(tokenizer)))
+    train(model, list(_examples(tokenizer)))
     mx.save_safetensors(
         str(folder / "model.safetensors"),
         dict(tree_flatten(model.parameters())),
@@ -185,9 +185,9 @@ def _batch(examples: list[Example]) -> Batch:
     return mx.array(tokens[:, :-1]), mx.array(tokens[:, 1:]), mx.array(weights)
 
 
-def _train(model: nn.Module, examples: list[Example]) -> None:
+def train(model: nn.Module, examples: list[Example], *, epochs: int = EPOCHS) -> None:
     batches = _batches(examples)
-    updates = EPOCHS * len(batches)
+    updates = epochs * len(batches)
     rate = optim.join_schedules(
         [optim.linear_schedule(0.0, 4e-3, 50), optim.cosine_decay(4e-3, updates - 50, 1e-5)], [50]
     )
@@ -200,7 +200,7 @@ def _train(model: nn.Module, examples: list[Example]) -> None:
 
     step_of = nn.value_and_grad(model, loss_of)
     order = np.random.default_rng(7)
-    for epoch in range(1, EPOCHS + 1):
+    for epoch in range(1, epochs + 1):
         losses = []
         for index in order.permutation(len(batches)):
             loss, grads = step_of(*batches[index])

@@ -2,7 +2,8 @@
 
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bodega.backends.lm.adapters import Adapter, read_adapter
 from bodega.backends.lm.decoding import piece_decoder
 from bodega.backends.lm.template import ChatTemplate
 from bodega.backends.lm.template_files import read_template
+from bodega.backends.lm.template_trial import tried
 from bodega.backends.lm.tokenizer import ChatTokenizer
 from bodega.config import LoadParameters
 from bodega.errors import InvalidModel, UnsupportedModel
@@ -76,8 +78,9 @@ def inspect(folder: Path, parameters: LoadParameters) -> LmFiles:
     template = read_template(
         folder, tokenizer_config, parameters.chat_template_file, special_tokens
     )
-    definition = _tokenizer_definition(folder, trust_remote_code=parameters.trust_remote_code)
-    tokenizer = _tokenizer(definition, template)
+    with _tried(template, parameters):
+        definition = _tokenizer_definition(folder, trust_remote_code=parameters.trust_remote_code)
+        tokenizer = _tokenizer(definition, template)
     adapters = tuple(read_adapter(path, scale) for path, scale in parameters.adapters)
     context_length, warnings = _context_length(config, parameters.context_length)
     return LmFiles(
@@ -93,6 +96,17 @@ def inspect(folder: Path, parameters: LoadParameters) -> LmFiles:
         warnings=warnings,
         adapters=adapters,
     )
+
+
+@contextmanager
+def _tried(template: ChatTemplate, parameters: LoadParameters) -> Iterator[None]:
+    is_given = parameters.chat_template_file is not None
+    try:
+        with tried(template):
+            yield
+    except InvalidModel as error:
+        error.param = error.param or ("chat_template_file" if is_given else "model_path")
+        raise
 
 
 def _invalid(message: str) -> InvalidModel:

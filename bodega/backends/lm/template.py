@@ -1,14 +1,16 @@
 """A model's chat template: which names it takes, and what it makes of a conversation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 import jinja2
 import jinja2.meta
 
-from bodega.backends.base import Message
 from bodega.backends.lm import template_sandbox as sandbox
 from bodega.errors import ChatTemplateError, InvalidModel, InvalidRequest, quoted
+
+if TYPE_CHECKING:
+    from bodega.backends.base import Message
 
 _OWN_ARGUMENTS: Final = frozenset(
     {
@@ -35,6 +37,14 @@ _REASONING_NAMES: Final = ("thinking", "reasoning")
 Tools = Sequence[Mapping[str, Any]]
 
 
+class TemplateDefinition(TypedDict):
+    """What `ChatTemplate` takes, as a JSON value."""
+
+    source: str
+    special_tokens: dict[str, str]
+    with_tools: str | None
+
+
 class ChatTemplate:
     """One model's chat template, compiled. Used from any thread.
 
@@ -42,6 +52,7 @@ class ChatTemplate:
         source: its text; that of the one for tools follows where the model has one of its own.
             Empty where there is none at all.
         names: the names that it uses, of those that whoever renders may give.
+        definition: what it was made of.
     """
 
     def __init__(
@@ -57,6 +68,9 @@ class ChatTemplate:
         Raises:
             InvalidModel: the text is not a Jinja template.
         """
+        self.definition = TemplateDefinition(
+            source=source, special_tokens=dict(special_tokens), with_tools=with_tools
+        )
         self._plain, names = _compiled(source)
         self._with_tools = self._plain
         self._knows_tools = "tools" in names
@@ -71,9 +85,18 @@ class ChatTemplate:
         # enable_thinking is sent to every model by clients that know it.
         self._arguments = (self.names | {"enable_thinking"}) - _OWN_ARGUMENTS
 
+    @classmethod
+    def of(cls, definition: TemplateDefinition) -> Self:
+        """Compile a template anew."""
+        return cls(
+            definition["source"],
+            definition["special_tokens"],
+            with_tools=definition["with_tools"],
+        )
+
     def render(
         self,
-        messages: Sequence[Message],
+        messages: "Sequence[Message]",
         arguments: Mapping[str, Any],
         *,
         tools: Tools | None = None,
@@ -129,7 +152,7 @@ class ChatTemplate:
                     param=f"chat_template_kwargs.{name}",
                 )
 
-    def _as_known(self, message: Message) -> dict[str, Any]:
+    def _as_known(self, message: "Message") -> dict[str, Any]:
         known = dict(message)
         if known["role"] == "developer" and "developer" not in self.source:
             known["role"] = "system"
@@ -141,8 +164,9 @@ class ChatTemplate:
 
 def _compiled(source: str) -> tuple[jinja2.Template, frozenset[str]]:
     try:
-        names = jinja2.meta.find_undeclared_variables(sandbox.parse(source))
-        return sandbox.compiled(source), frozenset(names)
+        tree = sandbox.parse(source)
+        names = jinja2.meta.find_undeclared_variables(tree)
+        return sandbox.compiled(tree), frozenset(names)
     except (jinja2.TemplateError, SyntaxError, RecursionError) as error:
         # Jinja compiles to Python, which bounds how deep blocks nest.
         raise InvalidModel(f"The chat template is not valid Jinja: {error}") from error

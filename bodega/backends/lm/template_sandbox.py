@@ -6,6 +6,7 @@ documentation of Transformers for the surroundings.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sized
 from contextvars import ContextVar
 from datetime import datetime
@@ -21,6 +22,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from bodega.limits import MAX_RENDERED_CHARS, MAX_TEMPLATE_STEPS
 
 _LONGEST_POWER_BITS: Final = 1024
+_WIDE: Final = re.compile(r"%[^a-zA-Z%]*([0-9]{6}|\*)")
+"""A width in a format that is large, or that the formatted values tell."""
 
 
 class _Budget:
@@ -38,16 +41,28 @@ class _Budget:
 _budget: ContextVar[_Budget] = ContextVar("budget")
 
 
-def compiled(source: str) -> jinja2.Template:
-    """Compile a template.
+def parse(source: str) -> jinja2.nodes.Template:
+    """Return the tree of a template, whose loops and joins are bounded.
 
     Raises:
-        jinja2.TemplateError, SyntaxError, RecursionError: it is not valid Jinja.
+        jinja2.TemplateError, RecursionError: it is not valid Jinja.
     """
     tree = _ENVIRONMENT.parse(source)
     for loop in tree.find_all(jinja2.nodes.For):
         loop.iter = _filtered(loop.iter, "counted")
     _bound_joins(tree)
+    for filtered in tree.find_all((jinja2.nodes.Filter, jinja2.nodes.Test)):
+        # Jinja would work it out while it compiles, where nothing is bounded.
+        filtered.as_const = _not_now  # type: ignore[assignment, method-assign]
+    return tree
+
+
+def compiled(tree: jinja2.nodes.Template) -> jinja2.Template:
+    """Compile a template's tree.
+
+    Raises:
+        jinja2.TemplateError, SyntaxError, RecursionError: it cannot be.
+    """
     return _ENVIRONMENT.from_string(tree)
 
 
@@ -70,13 +85,8 @@ def render(template: jinja2.Template, variables: dict[str, Any]) -> str:
     return "".join(pieces)
 
 
-def parse(source: str) -> jinja2.nodes.Template:
-    """Return the tree of a template's text, to ask what names it uses."""
-    return _ENVIRONMENT.parse(source)
-
-
 class _Environment(ImmutableSandboxedEnvironment):
-    intercepted_binops = frozenset({"+", "*", "**"})
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         _budget.get().spend(1)
@@ -86,6 +96,9 @@ class _Environment(ImmutableSandboxedEnvironment):
         if operator == "**":
             if isinstance(left, int) and isinstance(right, int):
                 _check_power(left, right)
+        elif operator == "%":
+            if isinstance(left, str) and _WIDE.search(left):
+                _check_size(MAX_RENDERED_CHARS + 1)
         elif operator == "*":
             _check_size(_size(left) * _times(right))
             _check_size(_size(right) * _times(left))
@@ -102,6 +115,10 @@ class _Generation(jinja2.ext.Extension):
     def parse(self, parser: Parser) -> list[jinja2.nodes.Node]:
         next(parser.stream)
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _not_now(*_: Any) -> Any:
+    raise jinja2.nodes.Impossible
 
 
 def _filtered(node: Any, name: str) -> jinja2.nodes.Filter:
