@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bodega.backends.base import PrefixStats, Row, StepPlan, TextModel, Tokens
 from bodega.engine.answer import Answer
@@ -70,6 +70,8 @@ class TextLoop:
         self._scheduler = Scheduler(max_rows=self._max_rows, budget=self._budget)
         self._requests: dict[int, Generation] = {}
         self._answers: dict[int, Answer] = {}
+        # Rows that wait until one with the same prompt has prefilled it, by that one.
+        self._following: dict[int, Sequence[int]] = {}
 
     @property
     def prefix_stats(self) -> PrefixStats:
@@ -81,12 +83,40 @@ class TextLoop:
         """Memory set aside for the caches of the requests that run. From any thread."""
         return self._scheduler.taken_bytes
 
-    def submit(self, row: int, request: Generation) -> None:
-        """Take a request in; it waits for its turn. Alone it must fit in the memory."""
+    def submit(
+        self,
+        row: int,
+        request: Generation,
+        followers: Sequence[tuple[int, Generation]] = (),
+    ) -> None:
+        """Take a request in; it waits for its turn. Alone it must fit in the memory.
+
+        Args:
+            row: its number.
+            request: what is asked for.
+            followers: requests with the same prompt, which wait until it is prefilled once.
+        """
         self._requests[row] = request
+        self._requests.update(followers)
+        self._lead(row, [follower for follower, _ in followers])
+
+    def _lead(self, row: int, following: Sequence[int]) -> None:
+        request = self._requests[row]
         self._scheduler.submit(
             row, prompt_tokens=len(request.prompt), max_tokens=request.max_tokens
         )
+        if following:
+            self._following[row] = following
+
+    def _release(self, row: int, *, prefilled: bool) -> None:
+        """Let those that follow a row wait for their turns, or one of them in its stead."""
+        following = [one for one in self._following.pop(row, ()) if one in self._requests]
+        if not prefilled:
+            if following:
+                self._lead(following[0], following[1:])
+            return
+        for one in following:
+            self._lead(one, ())
 
     def cancel(self, row: int, error: BodegaError | None) -> None:
         """End a request, wherever it is; one that has ended already is passed over."""
@@ -155,6 +185,7 @@ class TextLoop:
                 sampling=request.sampling,
                 guide=request.guide,
                 top_logprobs=request.top_logprobs,
+                keep_prompt=row in self._following,
                 generated=tuple(resumed.tokens) if resumed is not None else (),
             )
         )
@@ -189,6 +220,8 @@ class TextLoop:
             if failure is not None:
                 self.cancel(row, failure)
                 continue
+            if row in self._following:
+                self._release(row, prefilled=True)
             delta = answer.push(token, logprobs)
             if delta.finish is not None:
                 self._end(row)
@@ -200,3 +233,5 @@ class TextLoop:
         del self._requests[row]
         self._answers.pop(row, None)
         self._scheduler.end(row)
+        if row in self._following:
+            self._release(row, prefilled=False)

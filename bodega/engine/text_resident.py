@@ -1,6 +1,7 @@
 """The event loop's side of one language model: who may wait, who runs, what was answered."""
 
 import asyncio
+import functools
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,14 @@ from bodega.engine.stream import AnswerStream
 from bodega.engine.text_loop import TextLoop
 from bodega.engine.thread import EngineThread
 from bodega.engine.traffic import Traffic
-from bodega.errors import BodegaError, ModelUnloaded, QueueFull, QueueTimeout, SlowReader
+from bodega.errors import (
+    BodegaError,
+    InvalidRequest,
+    ModelUnloaded,
+    QueueFull,
+    QueueTimeout,
+    SlowReader,
+)
 
 MIN_RETRY_S = 1.0
 MAX_RETRY_S = 60.0
@@ -36,9 +44,18 @@ class Admission:
 
 
 @dataclass(slots=True)
+class _Wait:
+    """How long the answers of one request wait for the turn of the first of them."""
+
+    rows: set[int]
+    timer: asyncio.TimerHandle
+    is_over: bool = False
+
+
+@dataclass(slots=True)
 class _Open:
     stream: AnswerStream
-    timer: asyncio.TimerHandle
+    wait: _Wait
 
     @property
     def started_s(self) -> float | None:
@@ -114,18 +131,28 @@ class TextResident:
         """For how long there has been no request; 0 while there is one."""
         return 0.0 if self._open else time.monotonic() - self._idle_since_s
 
-    def require_room(self) -> None:
+    def require_room(self, answers: int = 1) -> None:
         """Refuse a request that could not be taken in now, before work is spent on it.
 
+        Args:
+            answers: how many it asks for.
+
         Raises:
+            InvalidRequest: so many never can be.
             QueueFull: as many requests wait as may wait.
             BodegaError: the one given to `close`.
         """
         if self._closing is not None:
             raise self._closing
-        admission = self.admission
-        if len(self._open) >= admission.max_concurrency + admission.queue_size:
-            self.traffic.rejected_requests += 1
+        most = self.admission.max_concurrency + self.admission.queue_size
+        if answers > most:
+            raise InvalidRequest(
+                f"The request asks for {answers} answers, and this model was loaded to take "
+                f"{most} at a time: ask for fewer, or load it with a larger queue_size.",
+                param="n",
+            )
+        if len(self._open) + answers > most:
+            self.traffic.rejected_requests += answers
             raise QueueFull(waiting=self.waiting, retry_after_s=self._retry_after_s())
 
     def generate(self, request: Generation) -> AnswerStream:
@@ -137,37 +164,39 @@ class TextResident:
             QueueFull, BodegaError: as `require_room`.
             InsufficientMemory: it could not be held even alone.
         """
-        self.require_room()
+        return self.generate_several([request])[0]
+
+    def generate_several(self, requests: Sequence[Generation]) -> list[AnswerStream]:
+        """Take requests in together, or none of them, and return their answers as they grow.
+
+        Those that follow one another with the same prompt prefill it once, as far as prefixes
+        are kept. None is given up for waiting once one of them has had its turn.
+
+        Raises:
+            InvalidRequest, QueueFull, BodegaError: as `require_room`.
+            InsufficientMemory: one of them could not be held even alone.
+        """
+        self.require_room(len(requests))
+        taken = [(next(self._ids), self._cut(request)) for request in requests]
+        rows = {row for row, _ in taken}
+        timer = self._loop_side.call_later(self.admission.queue_timeout_s, self._expire, rows)
+        wait = _Wait(rows, timer)
+        for row, _ in taken:
+            stream = AnswerStream(cancel=functools.partial(self._cancel, row))
+            self._open[row] = _Open(stream, wait)
+        self._empty.clear()
+        self.traffic.total_requests += len(taken)
+        for _, same in itertools.groupby(taken, key=lambda one: one[1].prompt):
+            (row, request), *followers = same
+            self.traffic.prompt_tokens += len(request.prompt)
+            self._post(functools.partial(_submit, row, request, followers))
+        return [self._open[row].stream for row, _ in taken]
+
+    def _cut(self, request: Generation) -> Generation:
         most_tokens = self._budget.most_tokens(
             prompt_tokens=len(request.prompt), max_tokens=request.max_tokens
         )
-        request = replace(request, max_tokens=most_tokens)
-        admission = self.admission
-        row = next(self._ids)
-        stream = AnswerStream(cancel=lambda error: self._cancel(row, error))
-        timer = self._loop_side.call_later(admission.queue_timeout_s, self._expire, row)
-        self._open[row] = _Open(stream, timer)
-        self._empty.clear()
-        self.traffic.total_requests += 1
-        self.traffic.prompt_tokens += len(request.prompt)
-        self._post(lambda loop: loop.submit(row, request))
-        return stream
-
-    def generate_several(self, requests: Sequence[Generation]) -> list[AnswerStream]:
-        """Take several requests in together, or none, and return their answers as they grow.
-
-        Raises:
-            QueueFull, InsufficientMemory, BodegaError: as `generate`.
-        """
-        streams: list[AnswerStream] = []
-        try:
-            for request in requests:
-                streams.append(self.generate(request))
-        except BodegaError:
-            for stream in streams:
-                stream.cancel()
-            raise
-        return streams
+        return replace(request, max_tokens=most_tokens)
 
     async def close(self, reason: BodegaError, *, drain_s: float) -> None:
         """Stop taking requests, end those that wait, and let the others end.
@@ -178,7 +207,7 @@ class TextResident:
         """
         self._closing = reason
         for row, one in list(self._open.items()):
-            if one.started_s is None:
+            if not one.wait.is_over:
                 self._cancel(row, reason)
         try:
             async with asyncio.timeout(drain_s):
@@ -222,16 +251,16 @@ class TextResident:
     def _cancel(self, row: int, error: BodegaError | None) -> None:
         self._post(lambda loop: loop.cancel(row, error))
 
-    def _expire(self, row: int) -> None:
-        one = self._open.get(row)
-        if one is not None and one.started_s is None:
+    def _expire(self, rows: set[int]) -> None:
+        for row in rows:
             self._cancel(row, QueueTimeout(waited_s=self.admission.queue_timeout_s))
 
     def _started(self, row: int, known: int, at_s: float) -> None:
         one = self._open[row]
         one.stream.cached_tokens = known
         one.stream.milestones.turn_came(at_s)
-        one.timer.cancel()
+        one.wait.is_over = True
+        one.wait.timer.cancel()
 
     def _grown(self, row: int, delta: Delta) -> None:
         self.traffic.generated(delta.tokens)
@@ -260,7 +289,9 @@ class TextResident:
 
     def _ended(self, row: int) -> None:
         one = self._open.pop(row)
-        one.timer.cancel()
+        one.wait.rows.discard(row)
+        if not one.wait.rows:
+            one.wait.timer.cancel()
         if one.started_s is not None:
             self.traffic.took(time.monotonic() - one.started_s)
         if not self._open:
@@ -271,3 +302,9 @@ class TextResident:
         """Return when a place is likely to be free: the queue's length in rounds of requests."""
         rounds = (self.waiting + 1) / self.admission.max_concurrency
         return min(MAX_RETRY_S, max(MIN_RETRY_S, rounds * self.traffic.request_s))
+
+
+def _submit(
+    row: int, request: Generation, followers: list[tuple[int, Generation]], loop: TextLoop
+) -> None:
+    loop.submit(row, request, followers)
