@@ -5,9 +5,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bodega.backends.base import Sampling, TextDecoding
+from bodega.backends.base import Logprobs, Sampling, TextDecoding
 from bodega.engine.answer import Answer
-from bodega.engine.request import Finish, Generation
+from bodega.engine.request import Delta, Finish, Generation
 from bodega.engine.text.detokenizer import Detokenizer
 from bodega.engine.text.stops import StopMatcher
 
@@ -103,3 +103,72 @@ def test_a_stop_that_ends_with_the_last_token_allowed_is_a_stop() -> None:
 def test_half_a_character_at_the_end_is_told_as_such() -> None:
     assert run(answer(max_tokens=3), "aé…".encode()[:3] + b"") == ("aé", Finish.LENGTH)
     assert run(answer(max_tokens=2), "aé".encode()) == ("a\ufffd", Finish.LENGTH)
+
+
+MARKED = TextDecoding(
+    token_bytes=[*BYTES.token_bytes, b"<think>", b"</think>"], markers=frozenset({256, 257})
+)
+
+
+def deltas(tokens: list[int], *, stops: tuple[str, ...] = (), most: int = 99) -> list[Delta]:
+    """Return what is told of tokens, each a tenth less likely than the one before."""
+    request = Generation(
+        prompt=[1], sampling=Sampling(), max_tokens=most, stops=stops, top_logprobs=1
+    )
+    one, told = Answer(request, MARKED, frozenset({0})), []
+    for at, token in enumerate(tokens):
+        told.append(one.push(token, Logprobs(-at / 10, ((token, -at / 10),))))
+        if told[-1].finish is not None:
+            break
+    return told
+
+
+def markers(told: list[Delta]) -> list[str]:
+    return [delta.text[begin:end] for delta in told for begin, end in delta.markers]
+
+
+@given(
+    st.lists(st.sampled_from([*b"<think>ok", 0xC3, 0xA9, 256, 257]), max_size=12),
+    st.lists(st.sampled_from(["k<", ">o", "hin", "</think>o", "zz"]), max_size=3, unique=True),
+)
+def test_markers_are_told_where_they_are_whatever_is_held_back(
+    tokens: list[int], stops: list[str]
+) -> None:
+    told = deltas(tokens, stops=tuple(stops), most=max(len(tokens), 1))
+    text = "".join(delta.text for delta in told)
+    # The same without markers: characters that one breaks off are U+FFFD.
+    pieces, pending, spans = [""], b"", []
+    for token in tokens[: len(told)]:
+        if token < 256:
+            pending += bytes([token])
+            continue
+        pieces += [pending.decode("utf-8", "replace"), MARKED.token_bytes[token].decode()]
+        pending = b""
+        end = sum(map(len, pieces))
+        spans.append((end - len(pieces[-1]), end))
+    whole = "".join(pieces) + pending.decode("utf-8", "replace")
+    place = first_stop(whole, stops)
+    assert text == whole[:place]
+    expected = [span for span in spans if span[1] <= len(text)]
+    at, found = 0, []
+    for delta in told:
+        found += [(at + start, at + stop) for start, stop in delta.markers]
+        at += len(delta.text)
+    assert found == expected
+
+
+def test_probabilities_leave_with_the_text_of_their_tokens() -> None:
+    told = deltas([*b"abcd", 256, 0xC3, 0xA9, 0], stops=("bcx",))
+    assert [delta.text for delta in told] == ["a", "", "", "bcd", "<think>", "", "é", ""]
+    tokens = [[one.token for one in delta.logprobs] for delta in told]
+    assert tokens == [[b"a"], [], [], [b"b", b"c", b"d"], [b"<think>"], [b"\xc3"], [b"\xa9"], []]
+    assert told[4].logprobs[0].top == ((b"<think>", -0.4),)
+    assert markers(told) == ["<think>"]
+
+
+def test_no_probabilities_are_told_of_what_a_stop_cuts_off() -> None:
+    told = deltas([*b"ab", 257, *b"xy"], stops=("ink>x",))
+    assert "".join(delta.text for delta in told) == "ab</th"
+    assert markers(told) == []
+    assert [one.token for delta in told for one in delta.logprobs] == [b"a", b"b", b"</think>"]
+    assert told[-1].finish is Finish.STOP
