@@ -101,6 +101,8 @@ class Harmony(CallFormat):
             self.thinking = False
             self.writer.end_thinking()
         else:
+            if self.writer.was_content:
+                self.writer.content("\n")
             tag = yield from self._text(self.writer.content)
         return self._next(tag)
 

@@ -1,11 +1,18 @@
 """Calls that are JSON objects with a name and arguments."""
 
 import json
+import re
 from collections.abc import Callable
+from typing import Final
 
-from bodega.parsers.call_format import CallFormat
+from bodega.parsers.call_format import MAX_NAME_CHARS, CallFormat
 from bodega.parsers.json_scanner import JsonScanner
 from bodega.parsers.source import Reading
+
+_KEYS: Final = ("name", "arguments", "parameters", "id", "type")
+"""What a call on its own may hold: an answer in JSON is known by its first other key."""
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class JsonCalls(CallFormat):
@@ -70,7 +77,9 @@ class JsonCalls(CallFormat):
         pieces: list[str] = []
         if not (yield from self.value(pieces.append)):
             return None
-        return str(json.loads("".join(pieces)))
+        text = str(json.loads("".join(pieces)))
+        # Half of a character, as an escape may write it, can be passed on to nobody.
+        return None if _SURROGATE.search(text) else text
 
 
 class _Object:
@@ -88,8 +97,10 @@ class _Object:
         calls = self._calls
         source = calls.source
         key = yield from calls.text()
+        if key is None or (calls.is_bare and key not in _KEYS):
+            return False
         yield from source.space()
-        if key is None or not (yield from source.expect(":")):
+        if not (yield from source.expect(":")):
             return False
         yield from source.space()
         match key:
@@ -105,7 +116,7 @@ class _Object:
 
     def _read_name(self) -> Reading[bool]:
         name = yield from self._calls.text()
-        if not name or self._name is not None:
+        if not name or len(name) > MAX_NAME_CHARS or self._name is not None:
             return False
         if self._calls.is_bare and not self._calls.tools.may_be(name):
             return False

@@ -190,6 +190,11 @@ GOLDENS = (
         '<tool_call>{"name": "now", "arguments": [1]}</tool_call>',
         content='<tool_call>{"name": "now", "arguments": [1]}</tool_call>',
     ),
+    Golden(
+        "half a character", "none", "hermes", QWEN,
+        '<tool_call>{"name": "\\ud83d", "arguments": {}}</tool_call>',
+        content='<tool_call>{"name": "\\ud83d", "arguments": {}}</tool_call>',
+    ),
     # Tags within tags.
     Golden(
         "qwen3_coder", "none", "qwen3_coder", QWEN,
@@ -381,6 +386,13 @@ GOLDENS = (
         '<|constrain|>json<|message|>{"city": "Oslo"}<|call|>',
         ending=ASSISTANT, thinking="Rain?", content="I look.",
         calls=[("get_weather", {"city": "Oslo"})],
+    ),
+    Golden(
+        "harmony, messages of one kind", "harmony", "harmony", HARMONY,
+        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>b"
+        "<|end|><|start|>assistant<|channel|>analysis<|message|>c<|end|><|start|>assistant"
+        "<|channel|>final <|constrain|>json<|message|>{}<|return|>",
+        ending=ASSISTANT, thinking="a\nc", content="b\n{}",
     ),
     Golden(
         "harmony, the recipient first", "harmony", "harmony", HARMONY,

@@ -4,7 +4,6 @@ import random
 import re
 from collections.abc import Sequence
 
-import llguidance
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 _WORDS = (
@@ -29,13 +28,8 @@ class Vocabulary:
         self.matched = LLTokenizer(TokenizerWrapper(self))
 
     def __call__(self, text: bytes | str) -> list[int]:
-        rest = text if isinstance(text, bytes) else text.encode()
-        found = []
-        while rest:
-            token = next((word for word in self._words if rest.startswith(word)), rest[:1])
-            found.append(self.tokens.index(token))
-            rest = rest[len(token) :]
-        return found
+        """Return no tokens: no text is forced into them."""
+        return []
 
     def encode(self, text: str) -> list[int]:
         """Return tokens of a text, the longest that fit; a marker is always one."""
@@ -48,7 +42,11 @@ class Vocabulary:
             if piece in self.markers:
                 found.append(self.first_marker + self.markers.index(piece))
             else:
-                found += self(piece)
+                rest = piece.encode()
+                while rest:
+                    token = next((word for word in self._words if rest.startswith(word)), rest[:1])
+                    found.append(self.tokens.index(token))
+                    rest = rest[len(token) :]
         return found
 
     def matcher(self, grammar: str) -> LLMatcher:
@@ -56,7 +54,8 @@ class Vocabulary:
         for place, marker in enumerate(self.markers):
             if not marker.startswith("<"):
                 grammar = grammar.replace(f"<{marker}>", f"<[{self.first_marker + place}]>")
-        matcher = LLMatcher(self.matched, grammar, log_level=0)
+        free = f'{grammar}\n%llguidance {{"no_forcing": true}}\n'
+        matcher = LLMatcher(self.matched, free, log_level=0)
         assert not matcher.is_error(), matcher.get_error()
         return matcher
 
@@ -98,8 +97,3 @@ class Vocabulary:
 
 def _is_in(mask: bytes, token: int) -> bool:
     return bool(mask[token // 8] >> (token % 8) & 1)
-
-
-def problem(grammar: str) -> str:
-    """Return what is wrong with a grammar; empty if nothing is."""
-    return str(llguidance.LLMatcher.validate_grammar(grammar))

@@ -58,6 +58,20 @@ def test_a_cut_anywhere_changes_nothing(golden: Golden, has_tokens: bool) -> Non
         assert cut((at,)) == whole
 
 
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_output_that_ends_anywhere_has_no_call_that_is_not_whole(golden: Golden) -> None:
+    places = spans(golden.text, golden.markers)
+    whole = read(parser_of(golden, golden.markers), golden.text, places)
+    for end in range(len(golden.text)):
+        here = [place for place in places if place[1] <= end]
+        said = read(parser_of(golden, golden.markers), golden.text[:end], here)
+        for index, call in said.calls.items():
+            assert call[:2] == whole.calls[index][:2]
+            assert (index in said.closed) != (index in said.cut)
+            assert index not in said.closed or (call == whole.calls[index])
+            assert said.cut.get(index, "") in golden.text[:end]
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from(TAGS), max_size=30),
@@ -113,6 +127,12 @@ def test_parts_leave_as_soon_as_they_are_certain() -> None:
     opened = parser.push(', "arguments": {"a')
     assert opened == [CallOpened(0, "now"), CallArguments(0, '{"a')]
     assert parser.push('": "<') == [CallArguments(0, '": "<')]
+
+
+def test_an_answer_in_json_is_not_taken_for_a_call() -> None:
+    parser = MessageParser(reasoning="none", tool_calls="llama3_json", markers=(), ending="")
+    assert parser.push('{"title": ') == [Content('{"title":')]
+    assert parser.push('"A') == [Content(' "A')]
 
 
 def test_a_string_argument_leaves_as_it_comes() -> None:
