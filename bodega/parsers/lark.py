@@ -65,19 +65,19 @@ class Lark:
 
     def __init__(self, markers: Collection[str]) -> None:
         self._markers = markers
-        self._rules: list[str] = []
+        self._names: dict[str, str] = {}
+        """Of rules, by what they are."""
 
     def rule(self, body: str, *, lazy: bool = False) -> str:
-        """Add a rule and return its name."""
-        name = f"part{len(self._rules)}"
-        self._rules.append(f"{name}{'[lazy]' if lazy else ''}: {body}")
-        return name
+        """Return the name of a rule, which is added if there is none of just this body."""
+        return self._named("part", "[lazy]: " if lazy else ": ", body)
 
     def terminal(self, body: str) -> str:
-        """Add a rule of regular expressions alone, and return its name."""
-        name = f"PART{len(self._rules)}"
-        self._rules.append(f"{name}: {body}")
-        return name
+        """Return the name of a rule of regular expressions alone."""
+        return self._named("PART", ": ", body)
+
+    def _named(self, prefix: str, options: str, body: str) -> str:
+        return self._names.setdefault(options + body, f"{prefix}{len(self._names)}")
 
     def tag(self, text: str) -> str:
         """Return what stands for a tag of a format: a token of its own, or its text."""
@@ -114,4 +114,5 @@ class Lark:
 
     def written(self, start: str) -> str:
         """Return the whole grammar."""
-        return "\n".join(["%llguidance {}", f"start: {start}", *self._rules, ""])
+        rules = [f"{name}{body}" for body, name in self._names.items()]
+        return "\n".join(["%llguidance {}", f"start: {start}", *rules, ""])
