@@ -21,13 +21,11 @@ class CallFormat:
         openings: what calls begin with, wherever it stands.
         first_openings: what they begin with at the start of content only.
         closings: what a malformed call ends with.
-        thinking_ends: openings that end thinking which was not closed.
     """
 
     openings: ClassVar[tuple[str, ...]] = ()
     first_openings: ClassVar[tuple[str, ...]] = ()
     closings: ClassVar[tuple[str, ...]] = ()
-    thinking_ends: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, source: Source, writer: Writer, tools: Tools, markers: frozenset[str]
@@ -63,7 +61,7 @@ class CallFormat:
     def named_object(self, name: str, call_id: str | None = None) -> Reading[bool]:
         """Read an object that is the arguments of a call; return whether it was one, and whole."""
         yield from self.source.space()
-        if not name or (yield from self.source.peek()) != "{":
+        if not self.tools.accepts(name) or (yield from self.source.peek()) != "{":
             return False
         self.open_call(name, call_id)
         if not (yield from self.read_arguments()):

@@ -47,7 +47,9 @@ class Gemma(JsonCalls):
         if not (yield from self.source.expect("call:")):
             return
         name = yield from self.source.match(_NAME, most=MAX_NAME_CHARS)
-        if not name or not (yield from self.source.expect("{")):
+        if name is None or not self.tools.accepts(name):
+            return
+        if not (yield from self.source.expect("{")):
             return
         self.open_call(name)
         if not (yield from self._object(quote, 1)):

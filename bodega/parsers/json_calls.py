@@ -116,7 +116,9 @@ class _Object:
 
     def _read_name(self) -> Reading[bool]:
         name = yield from self._calls.text()
-        if not name or len(name) > MAX_NAME_CHARS or self._name is not None:
+        if name is None or len(name) > MAX_NAME_CHARS or self._name is not None:
+            return False
+        if not self._calls.tools.accepts(name):
             return False
         if self._calls.is_bare and not self._calls.tools.may_be(name):
             return False

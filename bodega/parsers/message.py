@@ -1,6 +1,6 @@
 """A model's output read as a message: thinking, content and calls, as the text grows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from bodega.parsers.call_format import CallFormat
@@ -63,7 +63,8 @@ class MessageParser:
         self._writer = Writer(trims=(reasoning, tool_calls) != ("none", "none"))
         self._harmony: Harmony | None = None
         self._thinks = False
-        arguments = (self._source, self._writer, Tools(tools), known)
+        self._tools = Tools(tools)
+        arguments = (self._source, self._writer, self._tools, known)
         if "harmony" in (reasoning, tool_calls):
             self._harmony = Harmony(*arguments)
             self._harmony.thinks = reasoning == "harmony"
@@ -78,7 +79,9 @@ class MessageParser:
     @property
     def thinking(self) -> bool:
         """Whether what comes next is thinking, as far as is known."""
-        return self._thinks if self._harmony is None else self._harmony.thinking
+        if self._harmony is not None:
+            return self._harmony.thinking
+        return self._thinks and not self._writer.is_calling
 
     def push(self, text: str, markers: Sequence[tuple[int, int]] = ()) -> list[Part]:
         """Read on.
@@ -143,22 +146,29 @@ class MessageParser:
         """Read thinking up to its end; return the tag of a call if that ends it."""
         self._thinks = True
         self._writer.begin_thinking()
-        ends = {thinking.closing}
-        if self._format:
-            ends.update(self._format.thinking_ends)
-        tags = Tags(ends, markers)
+        # A call may end thinking that the model forgets to close, but not one that it muses of.
+        openings = markers.intersection(self._format.openings) if self._format else ()
+        tags = Tags([thinking.closing, *openings], markers)
         # The template has opened it, and the model does again.
         yield from self._source.space()
         yield from self._source.expect(thinking.opening)
-        while True:
-            text, tag = yield from self._source.until(tags)
-            self._writer.reasoning(text)
-            if tag is not None or self._source.exhausted:
-                break
+        tag: str | None = None
+        while tag != thinking.closing and not self._source.exhausted:
+            if tag is None:
+                text, tag = yield from self._source.until(tags)
+                self._writer.reasoning(text)
+                self._source.forget(tag or "")
+                continue
+            calls = self._writer.calls
+            self._tools.only_known = True
+            tag = yield from self._call(tag, tags, unread=self._writer.reasoning)
+            self._tools.only_known = False
+            if self._writer.calls > calls:
+                self._thinks = False
+                return tag
         self._thinks = False
         self._writer.end_thinking()
-        self._source.forget(tag or "")
-        return None if tag == thinking.closing else tag
+        return None
 
     def _first(self) -> Reading[str | None]:
         """Return what begins calls at the start of content only, if it comes next."""
@@ -169,12 +179,22 @@ class MessageParser:
         self._source.forget(tag or "")
         return tag
 
-    def _call(self, opening: str, tags: Tags) -> Reading[str | None]:
-        """Read calls after their opening; return the tag of the next if it is read already."""
+    def _call(
+        self, opening: str, tags: Tags, *, unread: Callable[[str], None] | None = None
+    ) -> Reading[str | None]:
+        """Read calls after their opening; return the tag of the next if it is read already.
+
+        Args:
+            opening: what they begin with.
+            tags: what may follow a malformed one.
+            unread: takes what turns out to be no call; None if that is content.
+        """
         assert self._format is not None
+        calls = self._writer.calls
         yield from self._format.read(opening)
         if not self._writer.is_calling:
-            self._writer.content(self._source.recorded())
+            take = unread if unread and self._writer.calls == calls else self._writer.content
+            take(self._source.recorded())
             return None
         pieces = [self._source.recorded()]
         ends = Tags([*self._format.closings, *tags.all], self._markers)

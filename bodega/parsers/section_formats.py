@@ -45,7 +45,6 @@ class KimiK2(SectionFormat):
     openings: ClassVar = ("<|tool_calls_section_begin|>", "<|tool_call_begin|>")
     closings: ClassVar = ("<|tool_calls_section_end|>",)
     call_opening: ClassVar = "<|tool_call_begin|>"
-    thinking_ends: ClassVar = ("<|tool_calls_section_begin|>",)
 
     def _call(self) -> Reading[bool]:
         yield from self.source.space()

@@ -11,9 +11,14 @@ _MAX_REFERENCES: Final = 16
 
 
 class Tools:
-    """The tools of a request, as OpenAI's API has them, by their names."""
+    """The tools of a request, as OpenAI's API has them, by their names.
+
+    Attributes:
+        only_known: no other name is a call's for now.
+    """
 
     def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        self.only_known = False
         functions = [tool.get("function", tool) for tool in tools]
         self._parameters: dict[str, Any] = {
             function["name"]: function.get("parameters") or {} for function in functions
@@ -22,6 +27,10 @@ class Tools:
     def may_be(self, name: str) -> bool:
         """Whether there may be a tool of this name: any may be where none are known."""
         return not self._parameters or name in self._parameters
+
+    def accepts(self, name: str) -> bool:
+        """Whether a name is a call's where it stands."""
+        return bool(name) and (not self.only_known or self.may_be(name))
 
     def kinds(self, name: str, key: str) -> frozenset[str] | None:
         """Return the types that a parameter may have; None if it is unknown."""

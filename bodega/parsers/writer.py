@@ -21,6 +21,7 @@ class Writer:
         trims: whether white space at the end of content may belong to a format.
         is_calling: whether a call is open.
         was_content: whether content was told of.
+        calls: how many calls have begun.
     """
 
     def __init__(self, *, trims: bool) -> None:
@@ -28,7 +29,7 @@ class Writer:
         self.is_calling = False
         self.was_content = False
         self._parts: list[Part] = []
-        self._calls = 0
+        self.calls = 0
         self._thought = False
         self._in_thought = False
         self._space: list[str] = []
@@ -108,25 +109,25 @@ class Writer:
     def open_call(self, name: str, call_id: str | None = None) -> None:
         """A call begins."""
         self._space = []
-        self._parts.append(CallOpened(self._calls, name, call_id))
+        self._parts.append(CallOpened(self.calls, name, call_id))
+        self.calls += 1
         self.is_calling = True
 
     def arguments(self, text: str) -> None:
         """Add to the arguments of the open call."""
         if text:
-            self._parts.append(CallArguments(self._calls, text))
+            self._parts.append(CallArguments(self.calls - 1, text))
 
     def close_call(self) -> None:
         """The open call is whole."""
-        self._end_call(CallClosed(self._calls))
+        self._end_call(CallClosed(self.calls - 1))
 
     def cut_call(self, text: str) -> None:
         """The open call ends without being whole."""
-        self._end_call(CallCut(self._calls, text))
+        self._end_call(CallCut(self.calls - 1, text))
 
     def _end_call(self, part: Part) -> None:
         self._parts.append(part)
-        self._calls += 1
         self.is_calling = False
         self._after_other = True
 

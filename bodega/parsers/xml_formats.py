@@ -94,7 +94,9 @@ class Qwen3Coder(XmlFormat):
             yield from self.source.space()
         while is_bare or (yield from self.source.expect("<function=")):
             name = yield from self.attribute(">")
-            if name is None or (is_bare and not self.tools.may_be(name)):
+            if name is None or not self.tools.accepts(name):
+                return
+            if is_bare and not self.tools.may_be(name):
                 return
             is_bare = False
             if not (yield from self._function(name)):
@@ -152,7 +154,7 @@ class Glm4Moe(XmlFormat):
         name = yield from self.source.match(_NAME, most=MAX_NAME_CHARS)
         yield from self.source.space()
         tag = yield from self.source.expect("<arg_key>", "</tool_call>")
-        if not name or tag is None:
+        if name is None or tag is None or not self.tools.accepts(name):
             return
         self.begin(name)
         while tag == "<arg_key>":
@@ -181,7 +183,9 @@ class MinimaxM2(XmlFormat):
         tag = yield from self.source.expect("<invoke name=")
         while tag == "<invoke name=":
             name = yield from self.attribute(">")
-            if name is None or not (yield from self._invoke(name)):
+            if name is None or not self.tools.accepts(name):
+                return
+            if not (yield from self._invoke(name)):
                 return
             yield from self.source.space()
             tag = yield from self.source.expect("<invoke name=", *self.closings)

@@ -20,6 +20,7 @@ class Golden:
         ids: the ids of its calls, where the format has them.
         cut: what it writes of calls that are not whole.
         ending: the end of the prompt.
+        needs_tokens: it reads so only where tags are tokens of their own.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Golden:
     ids: Sequence[str] = ()
     cut: Sequence[str] = ()
     ending: str = ""
+    needs_tokens: bool = False
 
 
 WEATHER: dict[str, Any] = {
@@ -122,6 +124,16 @@ GOLDENS = (
         "tag in thinking", "qwen3", "qwen3", QWEN,
         "<think>A <tool_call> has {\"name\": \"f\"}.</think>So.",
         thinking='A <tool_call> has {"name": "f"}.', content="So.",
+    ),
+    Golden(
+        "call ends thinking", "qwen3", "qwen3", QWEN,
+        '<think>\nI look.\n<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>\nSo.',
+        thinking="I look.", content="So.", calls=[("now", {})], needs_tokens=True,
+    ),
+    Golden(
+        "call of nothing known", "qwen3", "qwen3", QWEN,
+        '<think>\nSay <tool_call>{"name": "f", "arguments": {}}</tool_call>?\n</think>\nSo.',
+        thinking='Say <tool_call>{"name": "f", "arguments": {}}</tool_call>?', content="So.",
     ),
     # JSON between tags.
     Golden(
@@ -294,7 +306,7 @@ GOLDENS = (
         "kimi_k2, thinking not closed", "kimi_k2", "kimi_k2", KIMI,
         "<think>Rain?<|tool_calls_section_begin|><|tool_call_begin|>functions.now:0"
         "<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
-        thinking="Rain?", calls=[("now", {})], ids=["functions.now:0"],
+        thinking="Rain?", calls=[("now", {})], ids=["functions.now:0"], needs_tokens=True,
     ),
     Golden(
         "deepseek_v3", "deepseek_v3", "deepseek_v3", DEEPSEEK,
