@@ -1,15 +1,10 @@
 """How to answer, as flags, for the commands that ask a model."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
 from bodega.cli.settings import Command
-
-_CONTROL: Final = {
-    code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
-}
 
 _OPTIONS: Final = (
     ("--system", "TEXT", click.STRING, "Instructions that stand above the conversation."),
@@ -31,15 +26,3 @@ def with_answer_options(command: Command) -> Command:
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def printer(*, in_terminal: bool) -> Callable[[str], None]:
-    """Return what prints the pieces of an answer as they come.
-
-    In a terminal they are text and nothing else: a model cannot move the cursor or set colours.
-    """
-
-    def show(text: str) -> None:
-        click.echo(text.translate(_CONTROL) if in_terminal else text, nl=False, color=True)
-
-    return show

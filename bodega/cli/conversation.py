@@ -9,8 +9,8 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from bodega.cli.answering import printer
 from bodega.cli.failures import tell_failure
+from bodega.cli.shown_answer import ShownAnswer
 from bodega.client import UNREACHABLE, CallError, ChatStream, Client
 from bodega.config import default_home
 
@@ -45,7 +45,6 @@ class Conversation:
         self._options = options
         self._beginning = [{"role": "system", "content": system}] if system else []
         self._messages = list(self._beginning)
-        self._show = printer(in_terminal=True)
 
     def hold(self) -> None:
         """Ask and answer until the user leaves.
@@ -82,10 +81,10 @@ class Conversation:
     def _answer(self, said: str) -> None:
         self._messages.append({"role": "user", "content": said})
         answer = self._client.stream(self._messages, **self._options)
-        ending = ""
+        ending, shown = "", ShownAnswer(in_terminal=True)
         try:
-            for text in answer:
-                self._show(text)
+            for delta in answer.deltas():
+                shown.add(delta)
             ending = _figures(answer)
         except KeyboardInterrupt:
             ending = "stopped"
@@ -98,9 +97,10 @@ class Conversation:
             answer.close()
         if answer.text:
             self._messages.append({"role": "assistant", "content": answer.text})
-            click.echo()
         else:
             self._messages.pop()
+        if answer.text or answer.reasoning or answer.tool_calls:
+            click.echo()
         if ending:
             click.secho(f"[{ending}]", dim=True)
 

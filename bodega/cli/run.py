@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from bodega.cli.answering import given, printer, with_answer_options
+from bodega.cli.answering import given, with_answer_options
 from bodega.cli.model_names import with_model
 from bodega.cli.server import Server, client_command
 
@@ -24,6 +24,7 @@ def run(
     """
     from bodega.cli.json_output import print_json
     from bodega.cli.loading import CURRENT, is_loaded, load_model
+    from bodega.cli.shown_answer import ShownAnswer
 
     messages = _messages(prompt, system)
     with server.connect() as client:
@@ -32,10 +33,10 @@ def run(
         if server.as_json:
             print_json(client.chat(messages, model=CURRENT, **given(options)))
             return
-        show = printer(in_terminal=sys.stdout.isatty())
+        shown = ShownAnswer(in_terminal=sys.stdout.isatty())
         with client.stream(messages, model=CURRENT, **given(options)) as answer:
-            for text in answer:
-                show(text)
+            for delta in answer.deltas():
+                shown.add(delta)
     click.echo()
 
 

@@ -67,6 +67,14 @@ def test_a_conversation_streams_and_ctrl_c_stops_the_answer_but_not_the_program(
         assert terminal.end()[0] == 0
 
 
+def test_thinking_is_dim_and_parted_from_the_answer(bodega: Bodega) -> None:
+    asked = "What is 17 times 3?"
+    with bodega.in_terminal("run", str(TINY_CHAT), "--temperature", "0", asked) as terminal:
+        terminal.expect(r"\x1b\[2m")
+        terminal.expect(r"\r\n\r\n17 times 3 is 51\.")
+        assert terminal.end()[0] == 0
+
+
 def test_run_ends_with_130_when_its_answer_is_stopped(bodega: Bodega) -> None:
     with bodega.in_terminal("run", str(TINY_CHAT), "--temperature", "0", TICK) as terminal:
         terminal.expect(ENDLESS_UNIT)

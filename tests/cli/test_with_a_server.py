@@ -31,6 +31,20 @@ def test_run_loads_what_is_not_loaded_and_takes_its_prompt_from_a_pipe(bodega: B
     assert ESCAPE not in asked.stdout + asked.stderr
 
 
+def test_a_script_reads_the_answer_without_the_thinking(bodega: Bodega) -> None:
+    asked = bodega("run", str(TINY_CHAT), "--temperature", "0", "What is 17 times 3?")
+    assert (asked.returncode, asked.stdout) == (0, "17 times 3 is 51.\n")
+
+
+def test_load_takes_parsers_and_tells_what_was_chosen(bodega: Bodega) -> None:
+    assert bodega.here("load", str(TINY_CHAT), "--tool-call-parser", "hermes").exit_code == 0
+    shown = bodega.here("show", "current").stdout
+    assert "told by qwen3" in shown
+    assert "told by hermes" in shown
+    refused = bodega.here("load", str(TINY_CHAT), "--reasoning-parser", "none", "--lora", "/no=2")
+    assert (refused.exit_code, "'/no' has no adapter_config.json" in refused.stderr) == (1, True)
+
+
 def test_a_script_reads_one_json_value_and_nothing_else(bodega: Bodega) -> None:
     commands = (f"load {TINY_CHAT}", "list", "ps", "doctor", "show current", "run current Hello!")
     for command in commands:

@@ -24,7 +24,7 @@ from tests.models.formats.conversations import Message
 from tests.models.train_tiny_chat import CONFIG, WORD, Example, train
 
 VOCABULARY = 640
-EPOCHS = 80
+EPOCHS = 60
 
 
 def main(folder: Path) -> None:

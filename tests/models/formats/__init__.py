@@ -18,7 +18,7 @@ from tests.models.formats.conversations import Exchange, Reply, exchanges
 
 DATA: Final = Path(__file__).parents[1] / "data" / "formats"
 CACHE: Final = Path(__file__).parents[3] / ".cache" / "formats"
-RECIPE: Final = 1
+RECIPE: Final = 2
 """Raise it when what is made changes, so that kept folders are made anew."""
 
 _CHATML: Final = ("<|im_start|>", "<|im_end|>")
@@ -35,6 +35,9 @@ class Format:
         tags: its other tokens that stand for themselves.
         ends: those that end an answer.
         write: how it writes a reply, up to its end.
+        always_thinks: it thinks before every reply.
+        calls_in_parallel: it makes more than one call at a time.
+        talks_before_calls: it has content beside calls.
     """
 
     name: str
@@ -99,6 +102,7 @@ _ALL: Final = (
         ),
         ends=("<|user|>", "<|observation|>"),
         write=written.glm4_moe,
+        always_thinks=True,
     ),
     Format(
         name="harmony",

@@ -85,7 +85,7 @@ def exchanges(
 
     Args:
         thinks: its format has thinking.
-        always_thinks: its template opens it, so that every reply has some.
+        always_thinks: every reply has some.
         calls_in_parallel: its format can make more than one call at a time.
         talks_before_calls: its format can have content beside calls.
     """

@@ -49,7 +49,7 @@ def glm4_moe(reply: Reply) -> str:
             for key, value in arguments.items()
         )
         calls.append(f"\n<tool_call>{name}\n{values}</tool_call>")
-    return _parts(thinking, f"\n{reply.content}" if reply.content else None, *calls, "\n")
+    return _parts(thinking, f"\n{reply.content}" if reply.content else None, *calls)
 
 
 def harmony(reply: Reply) -> str:
