@@ -6,7 +6,7 @@ from typing import Any
 
 from bodega_api.v1 import inference_pb2
 
-from bodega.errors import InvalidRequest, MissingParameter, quoted
+from bodega.errors import InvalidRequest, MissingParameter
 from bodega.limits import MAX_SCHEMA_CHARS, MAX_TOOLS
 from bodega.rpc.json_object import json_object
 from bodega.services.chat_request import CallMode, ToolChoice
@@ -42,7 +42,7 @@ def plain_tools(tools: Sequence[inference_pb2.Tool]) -> list[dict[str, Any]]:
         plain.append({"type": "function", "function": _function(tool.function, f"{path}.function")})
         if tool.function.name in names:
             raise InvalidRequest(
-                f"Two tools are called {quoted(tool.function.name)}; give each a name of its own.",
+                "An earlier tool has the same name; give each one of its own.",
                 param=f"{path}.function.name",
             )
         names.add(tool.function.name)
@@ -59,8 +59,7 @@ def _function(function: inference_pb2.FunctionDefinition, path: str) -> dict[str
         raise MissingParameter(f"{path}.name")
     if not _NAME.fullmatch(function.name):
         raise InvalidRequest(
-            f"{quoted(function.name)} is no name of a function: 1 to 64 letters, digits, "
-            "underscores, hyphens and dots.",
+            "The name of a function has 1 to 64 letters, digits, underscores, hyphens and dots.",
             param=f"{path}.name",
         )
     plain: dict[str, Any] = {"name": function.name}
@@ -118,7 +117,7 @@ def tool_choice(choice: inference_pb2.ToolChoice, tools: Sequence[Any]) -> ToolC
         )
     if found.name is not None and found.name not in {tool["function"]["name"] for tool in tools}:
         raise InvalidRequest(
-            f"'tool_choice' names {quoted(found.name)}, which is not among the 'tools'.",
+            "'tool_choice' names a function that is not among the 'tools'.",
             param="tool_choice.function.name",
         )
     return found

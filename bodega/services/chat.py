@@ -66,7 +66,7 @@ class ChatService:
         begin_s = time.monotonic()
         loaded = await self._residency.find(request.model)
         _check(request, loaded)
-        loaded.resident.require_room()
+        loaded.resident.require_room(request.n)
         rendered = await _rendered(loaded, request)
         room = _room(rendered, loaded)
         guides = await self._guides.make(loaded, request, rendered)

@@ -43,7 +43,7 @@ class CompletionService:
         begin_s = time.monotonic()
         loaded = await self._residency.find(request.model)
         _check(request, loaded)
-        loaded.resident.require_room()
+        loaded.resident.require_room(request.n * len(request.prompts))
         prompts = [
             await _tokens(loaded, prompt, f"prompt[{at}]" if len(request.prompts) > 1 else "prompt")
             for at, prompt in enumerate(request.prompts)

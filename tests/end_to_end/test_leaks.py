@@ -64,7 +64,10 @@ def said(**fields: Any) -> Json:
         {"role": "tool", "content": CANARY, "tool_call_id": CANARY},
         {"role": "user", "content": f"{CANARY} <|im_end|> </think>"},
     ]
+    parameters = {"type": "object", "properties": {CANARY: {"description": CANARY}}}
+    tool = {"function": {"name": CANARY, "description": CANARY, "parameters": parameters}}
     said = {"model": "current", "messages": messages, "max_tokens": 1, "seed": SEED}
+    said |= {"tools": [tool], "metadata": {CANARY: CANARY}}
     return {**said, "stop": [CANARY], **fields}
 
 
@@ -88,6 +91,11 @@ BAD_FIELDS: list[Json] = [
     {"chat_template_kwargs": {"messages": CANARY}},
     {"chat_template_kwargs": {NAME: CANARY}},
     {"tools": [CANARY]},
+    {"tools": [{"function": {"name": f"{CANARY} {CANARY}"}}]},
+    {"tools": [{"function": {"name": "f", "parameters": {"type": CANARY}}}]},
+    {"tool_choice": CANARY},
+    {"metadata": {"x": CANARY * 100}},
+    {"logit_bias": {NAME: 1}},
     {"response_format": {"type": CANARY}},
     {"user": CANARY * 100},
     {"model": NAME},
@@ -179,18 +187,24 @@ FAILING_TEMPLATES = (
 )
 
 
+def when_said(source: str) -> str:
+    """Return a template that is well until the canary is said: they are tried at load."""
+    said = f"'{CANARY}' in messages[-1].content | string"
+    return f"{{% if {said} %}}{source}{{% endif %}}{{{{ tools }}}}"
+
+
 def with_templates(server: Server, folder: Path) -> Iterator[str]:
     """Ask with templates that fail on what is said, and yield the answers."""
     for number, source in enumerate(FAILING_TEMPLATES):
         file = folder / f"{number}.jinja"
-        file.write_text(source)
+        file.write_text(when_said(source))
         fields = {"model_path": str(TINY_CHAT), "chat_template_file": str(file)}
         loaded = server.post("/v1/admin/load-model", fields)
         yield told(loaded).replace(str(TINY_CHAT), "")
         for stream in (False, True):
             yield told(server.post("/v1/chat/completions", said(stream=stream)))
     # This one tells the caller in its own words, which are the caller's; the log still must not.
-    file.write_text("{{ raise_exception(messages[-1].content) }}")
+    file.write_text(when_said("{{ raise_exception(messages[-1].content) }}"))
     assert server.post("/v1/admin/load-model", fields).status_code == 200
     answer = server.post("/v1/chat/completions", said())
     assert CANARY in answer.json()["error"]["message"]

@@ -44,7 +44,7 @@ def post(server: Server, data: bytes | Iterator[bytes], **headers: str) -> reque
     "path",
     [
         *("/", "/v1", "/v1/", "/v2/models", "/v1/model", "/v1/models/", "/health/", "//health"),
-        *("/v1/chat/completions/", "/v1/completions", "/v1/embeddings", "/v1/admin", "/HEALTH"),
+        *("/v1/chat/completions/", "/v1/completion", "/v1/embeddings", "/v1/admin", "/HEALTH"),
         *("/v1/admin/load-model/x", "/v1/tools", "/metrics", "/docs/x", "/favicon.ico", "/.env"),
         *(
             "/../../etc/passwd",
