@@ -204,6 +204,33 @@ def test_what_is_no_grammar_is_refused_with_a_reason(grammar: str, told: str) ->
     assert caught.value.param == "response_format"
 
 
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ({"type": "strin"}, "Invalid type: strin."),
+        ({"items": {"type": "strin"}}, "Invalid type: strin, at 'items' of the schema."),
+        (
+            {"properties": {"a": {}, "b": {"anyOf": [{"type": "null"}, {"type": "strin"}]}}},
+            "Invalid type: strin, at 'properties.b.anyOf[1]' of the schema.",
+        ),
+        (
+            {
+                "properties": {"a": {"$ref": "#/$defs/one"}},
+                "$defs": {"one": {"items": {"if": {}}}},
+            },
+            "Unimplemented keys: [\"if\"], at '$defs.one.items' of the schema.",
+        ),
+    ],
+    ids=range(4),
+)
+def test_what_is_wrong_with_a_schema_is_told_with_its_place(
+    schema: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        held_to(f'start: "a" text\ntext: %json {json.dumps(schema)}')
+    assert caught.value.message.endswith(told)
+
+
 def test_rules_that_nest_deeply_do_not_end_the_process() -> None:
     chain = "\n".join(f"r{at}: r{at + 1}" for at in range(10_000))
     guide = held_to(f'start: r0\n{chain}\nr10000: "ab"')

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from llguidance import LLMatcher
 
-from bodega.errors import BodegaError, InvalidRequest
+from bodega.errors import BodegaError, InvalidRequest, quoted
 
 Mask = npt.NDArray[np.uint32]
 """A bit for each token id, the lowest first."""
 
 _MAX_REASON_CHARS = 400
+_IN_SCHEMA = "failed to compile JSON schema"
 _SOURCE = re.compile(r"\n *\d+ \| ")
 
 
@@ -82,11 +83,32 @@ def compute_mask(matcher: LLMatcher, words: int) -> Mask:
     return mask
 
 
-def refused(param: str, reason: str) -> BodegaError:
-    """Return the error for a grammar that an answer cannot be held to."""
-    # What follows the message is a part of the grammar, which the caller may not have written.
-    reason = _SOURCE.split(reason.partition("; following special tokens")[0])[0]
-    reason = " ".join(reason.removesuffix("<non-verbose/>").split())[:_MAX_REASON_CHARS]
-    if reason.startswith("NoExtension"):
-        reason = "nothing can come next"
+def refused(param: str, reason: str, place: str | None = None) -> BodegaError:
+    """Return the error for a grammar that an answer cannot be held to.
+
+    Args:
+        param: the request's field that asks for it.
+        reason: what llguidance says.
+        place: where in a schema it is, if known.
+    """
+    reason = plain_reason(reason)
+    if place is not None:
+        reason = f"{reason}, at {quoted(place)} of the schema"
     return InvalidRequest(f"No answer can be held to {param!r}: {reason}.", param=param)
+
+
+def plain_reason(reason: str) -> str:
+    """Return what llguidance says, without what it shows of the grammar."""
+    # The caller may not have written that: a request's parts are put together.
+    reason = _SOURCE.split(reason.partition("; following special tokens")[0])[0]
+    reason = " ".join(reason.removesuffix("<non-verbose/>").split())
+    if reason.startswith("NoExtension"):
+        return "nothing can come next"
+    if _IN_SCHEMA in reason:
+        reason = reason[reason.index(_IN_SCHEMA) :]
+    return reason[:_MAX_REASON_CHARS]
+
+
+def is_of_schema(reason: str) -> bool:
+    """Whether llguidance tells of a JSON schema, without its place."""
+    return _IN_SCHEMA in reason

@@ -10,7 +10,15 @@ import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 from bodega.backends.base import Constraint, Guide, TextDecoding, ThinkingBudget
-from bodega.backends.lm.guide import GrammarGuide, Mask, compute_mask, refused
+from bodega.backends.lm.guide import (
+    GrammarGuide,
+    Mask,
+    compute_mask,
+    is_of_schema,
+    plain_reason,
+    refused,
+)
+from bodega.backends.lm.schema_place import schema_place
 from bodega.backends.lm.thinking import BudgetGuide, closing_grammar
 from bodega.errors import InvalidRequest
 from bodega.limits import MAX_COMPILED_CHARS, MAX_COMPILED_GRAMMARS
@@ -98,15 +106,26 @@ class Guides:
             return matcher.deep_copy()
 
     def _compile(self, grammar: str, param: str) -> LLMatcher:
-        text = self._with_ids(grammar) + _FREE_TOKENS
-        matcher = LLMatcher(self._known_tokenizer(), text, log_level=0, limits=_LIMITS)
+        matcher = self._new_matcher(grammar)
         # What nothing can begin, or what costs too much to begin, is told before it is asked.
         mask = compute_mask(matcher, self.words)
         if matcher.is_error():
-            raise refused(param, matcher.get_error())
+            reason = matcher.get_error()
+            place = None
+            if is_of_schema(reason):
+                place = schema_place(grammar, plain_reason(reason), self._fault)
+            raise refused(param, reason, place)
         if not mask.any():
             raise refused(param, "nothing can come first")
         return matcher
+
+    def _new_matcher(self, grammar: str) -> LLMatcher:
+        text = self._with_ids(grammar) + _FREE_TOKENS
+        return LLMatcher(self._known_tokenizer(), text, log_level=0, limits=_LIMITS)
+
+    def _fault(self, grammar: str) -> str | None:
+        matcher = self._new_matcher(grammar)
+        return plain_reason(matcher.get_error()) if matcher.is_error() else None
 
     def _with_ids(self, grammar: str) -> str:
         """Return a grammar in which markers in square brackets are numbers.
