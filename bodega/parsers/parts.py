@@ -52,8 +52,8 @@ class CallCut:
     """A call ends without being whole: the output ended within it, or it is malformed.
 
     Attributes:
-        text: what the model wrote of it, its opening tag included: what a whole answer shows as
-            content in its place.
+        text: what the model wrote of it, its opening tag and the space before it included: what
+            an answer shows as content in its place.
     """
 
     index: int

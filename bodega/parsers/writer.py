@@ -34,6 +34,7 @@ class Writer:
         self._in_thought = False
         self._space: list[str] = []
         self._after_other = False
+        self._before_call = ""
 
     def take(self) -> list[Part]:
         """Return the parts since the last time, neighbours of one kind joined."""
@@ -108,6 +109,7 @@ class Writer:
 
     def open_call(self, name: str, call_id: str | None = None) -> None:
         """A call begins."""
+        self._before_call = "".join(self._space) if self.was_content else ""
         self._space = []
         self._parts.append(CallOpened(self.calls, name, call_id))
         self.calls += 1
@@ -120,16 +122,16 @@ class Writer:
 
     def close_call(self) -> None:
         """The open call is whole."""
-        self._end_call(CallClosed(self.calls - 1))
+        self._parts.append(CallClosed(self.calls - 1))
+        self.is_calling = False
+        self._after_other = True
 
     def cut_call(self, text: str) -> None:
         """The open call ends without being whole."""
-        self._end_call(CallCut(self.calls - 1, text))
-
-    def _end_call(self, part: Part) -> None:
-        self._parts.append(part)
-        self.is_calling = False
-        self._after_other = True
+        # It stands among the content, with the space around it.
+        self._parts.append(CallCut(self.calls - 1, self._before_call + text))
+        self.is_calling = self._after_other = False
+        self.was_content = True
 
     def end(self) -> None:
         """The message has ended: space at the end of content is content."""

@@ -185,8 +185,9 @@ GOLDENS = (
     ),
     Golden(
         "malformed arguments", "none", "hermes", QWEN,
-        '<tool_call>\n{"name": "now", "arguments": {"a": tru3}}\n</tool_call>\nSo.',
-        content="So.", cut=['<tool_call>\n{"name": "now", "arguments": {"a": tru3}}\n</tool_call>'],
+        'A.\n<tool_call>\n{"name": "now", "arguments": {"a": tru3}}\n</tool_call>\nB.',
+        content="A.\nB.",
+        cut=['\n<tool_call>\n{"name": "now", "arguments": {"a": tru3}}\n</tool_call>'],
     ),
     Golden(
         "malformed, then whole", "none", "hermes", QWEN,
