@@ -1,6 +1,6 @@
 """Answers to conversations as messages: whole, and piece by piece."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from bodega_api.v1 import inference_pb2
 
@@ -117,22 +117,22 @@ class Chunks:
         self._request = request
         self._opened: set[int] = set()
 
-    def of(self, piece: ChatPiece) -> Iterator[Chunk]:
+    def of(self, piece: ChatPiece) -> list[Chunk]:
         """Return the chunks of what is new of a choice, its role first."""
         index = piece.choice
+        chunks = []
         if index not in self._opened:
             self._opened.add(index)
             role = inference_pb2.ROLE_ASSISTANT
-            yield self._chunk(index, inference_pb2.ChatDelta(role=role, content=""))
-        deltas = list(_deltas(piece.parts))
+            chunks.append(self._chunk(index, inference_pb2.ChatDelta(role=role, content="")))
+        deltas = [delta for part in piece.parts if (delta := _delta(part)) is not None]
+        if piece.logprobs and not deltas:
+            deltas.append(inference_pb2.ChatDelta(content=""))
+        told = [self._chunk(index, delta) for delta in deltas]
         if piece.logprobs:
-            # In one chunk, with the first of the text that its tokens brought.
-            first = deltas.pop(0) if deltas else inference_pb2.ChatDelta(content="")
-            chunk = self._chunk(index, first)
-            chunk.choices[0].logprobs.CopyFrom(_logprobs(piece.logprobs))
-            yield chunk
-        for delta in deltas:
-            yield self._chunk(index, delta)
+            # All in one chunk, with the first of what the tokens brought.
+            told[0].choices[0].logprobs.CopyFrom(_logprobs(piece.logprobs))
+        return chunks + told
 
     def end(self, index: int, finish: ChatFinish) -> Chunk:
         """Return the chunk that tells why a choice ended."""
@@ -160,26 +160,26 @@ class Chunks:
         return chunk
 
 
-def _deltas(parts: Iterable[Part]) -> Iterator[inference_pb2.ChatDelta]:
-    for part in parts:
-        match part:
-            case Content(text) | CallCut(_, text):
-                yield inference_pb2.ChatDelta(content=text)
-            case Reasoning(text):
-                yield inference_pb2.ChatDelta(reasoning_content=text)
-            case CallOpened(index, name, id):
-                call = inference_pb2.ToolCallDelta(
-                    index=index,
-                    id=id,
-                    type=inference_pb2.TOOL_CALL_TYPE_FUNCTION,
-                    function={"name": name, "arguments": ""},
-                )
-                yield inference_pb2.ChatDelta(tool_calls=[call])
-            case CallArguments(index, text):
-                more = inference_pb2.ToolCallDelta(index=index, function={"arguments": text})
-                yield inference_pb2.ChatDelta(tool_calls=[more])
-            case CallClosed():
-                pass
+def _delta(part: Part) -> inference_pb2.ChatDelta | None:
+    """Return what a part adds to a message; None if nothing."""
+    match part:
+        case Content(text) | CallCut(_, text):
+            return inference_pb2.ChatDelta(content=text)
+        case Reasoning(text):
+            return inference_pb2.ChatDelta(reasoning_content=text)
+        case CallOpened(index, name, id):
+            call = inference_pb2.ToolCallDelta(
+                index=index,
+                id=id,
+                type=inference_pb2.TOOL_CALL_TYPE_FUNCTION,
+                function={"name": name, "arguments": ""},
+            )
+            return inference_pb2.ChatDelta(tool_calls=[call])
+        case CallArguments(index, text):
+            more = inference_pb2.ToolCallDelta(index=index, function={"arguments": text})
+            return inference_pb2.ChatDelta(tool_calls=[more])
+        case CallClosed():
+            return None
 
 
 def _logprobs(told: Sequence[TokenLogprobs]) -> inference_pb2.ChoiceLogprobs:

@@ -41,7 +41,7 @@ class ChatPiece(NamedTuple):
 
     choice: int
     parts: Sequence[Part]
-    logprobs: tuple[TokenLogprobs, ...]
+    logprobs: Sequence[TokenLogprobs]
     finish: ChatFinish | None
 
 
@@ -89,20 +89,36 @@ class ChatChoice:
         deltas = self._deltas.take()
         if not deltas:
             return None
-        parts: list[Part] = []
-        logprobs: tuple[TokenLogprobs, ...] = ()
+        parts: Sequence[Part]
+        if self._parser is None:
+            parts = self._plain(deltas)
+        else:
+            parts, deltas = self._told_apart(self._parser, deltas)
+        logprobs = [told for delta in deltas for told in delta.logprobs]
+        return ChatPiece(self._index, parts, logprobs, self._finish)
+
+    def _plain(self, deltas: Sequence[Delta]) -> Sequence[Part]:
         for delta in deltas:
             self.tokens += delta.tokens
-            logprobs += delta.logprobs
-            if self._parser is None:
-                parts.append(Content(delta.text))
-            elif self._read(self._parser, delta, parts):
+        if (finish := deltas[-1].finish) is not None:
+            self._finish = self._calls.finish(finish)
+        text = "".join([delta.text for delta in deltas])
+        return (Content(text),) if text else ()
+
+    def _told_apart(
+        self, parser: MessageParser, deltas: list[Delta]
+    ) -> tuple[Sequence[Part], list[Delta]]:
+        """Return the parts of deltas, and those deltas that were read."""
+        parts: list[Part] = []
+        for at, delta in enumerate(deltas):
+            self.tokens += delta.tokens
+            if self._read(parser, delta, parts):
                 self._finish = ChatFinish.TOOL_CALLS
                 self._deltas.complete()
-                break
+                return joined(parts), deltas[: at + 1]
             if delta.finish is not None:
                 self._finish = self._calls.finish(delta.finish)
-        return ChatPiece(self._index, joined(parts), logprobs, self._finish)
+        return joined(parts), deltas
 
     def _read(self, parser: MessageParser, delta: Delta, parts: list[Part]) -> bool:
         """Add the parts of a delta; return whether the answer is to end with them."""
