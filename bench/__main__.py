@@ -22,7 +22,7 @@ _MAX_TOKENS: Final = 64
 # About four seconds each on a CPU.
 _REQUESTS_PER_CLIENT: Final = {1: 28, 8: 14, 32: 5}
 _FOLDER_REQUESTS_PER_CLIENT: Final = {1: 4, 8: 2}
-_FOLDER_NAMES: Final = ("streams", "mixed")
+_FOLDER_NAMES: Final = ("streams", "mixed", "varied", "constrained")
 _QUICK_REQUESTS_PER_CLIENT: Final = {1: 4, 8: 1, 32: 1}
 _CPU_SLICES: Final = (32, 64, 128, 256, 512)
 _GPU_SLICES: Final = (*_CPU_SLICES, 1024, 2048)

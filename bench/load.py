@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
 
 from bench import worker
 from bench.client import ChatClient, user
@@ -13,9 +12,7 @@ from bench.errors import BenchError
 from bench.figures import LoadFigures, percentile
 from bench.prompts import check_lengths
 from bench.sse import Answer
-
-SAMPLED: Final = {"temperature": 0.7, "top_p": 0.95}
-"""How the requests of a load that is not greedy sample; each has a seed of its own besides."""
+from bench.styles import STYLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +26,7 @@ class LoadJob:
         warmup: user messages whose chats are not measured.
         prompts: user messages whose chats are; each client takes the next one when it is done.
         max_tokens: length of each answer, in tokens.
-        sampled: whether the requests sample; they are greedy else.
+        style: how the requests ask for their answers, one of `STYLES`.
         may_end: whether an answer may be shorter, as a real model's may.
     """
 
@@ -39,7 +36,7 @@ class LoadJob:
     warmup: list[str]
     prompts: list[str]
     max_tokens: int
-    sampled: bool = False
+    style: str = "greedy"
     may_end: bool = False
 
 
@@ -79,9 +76,7 @@ class _Clients:
 
     async def _send(self, waiting: Iterator[tuple[int, str]], answers: list[Answer]) -> None:
         for number, prompt in waiting:
-            options: dict[str, Any] = {"max_tokens": self._job.max_tokens}
-            if self._job.sampled:
-                options |= {**SAMPLED, "seed": number}
+            options = {"max_tokens": self._job.max_tokens, **STYLES[self._job.style](number)}
             answers.append(await self._client.stream([user(prompt)], **options))
 
 

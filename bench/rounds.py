@@ -17,6 +17,8 @@ NAMES: Final = (
     "streams",
     "pinned",
     "mixed",
+    "varied",
+    "constrained",
     "prefix",
     "chat",
     "stall",
@@ -24,7 +26,8 @@ NAMES: Final = (
     "cpu",
     "rest",
 )
-"""The measurements, in their order; the first three are made with each number of clients."""
+"""The measurements, in their order; the first five are made with each number of clients,
+those that are not greedy from two clients up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,8 @@ class Rounds:
             yield "pinned", partial(throughput.pinned, clients)
             if clients > 1:
                 yield "mixed", partial(throughput.mixed, clients)
+                yield "varied", partial(throughput.varied, clients)
+                yield "constrained", partial(throughput.constrained, clients)
         yield "prefix", latency.prefix
         yield "chat", latency.chat
         yield "stall", latency.stall

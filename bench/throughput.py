@@ -59,9 +59,28 @@ class Throughput:
     def mixed(self, clients: int) -> list[Figure]:
         """Measure chats that sample, each with its own seed, against greedy rows."""
         warmup, prompts = self._new_work(clients)
-        load = self._load(clients, warmup, prompts, sampled=True)
+        load = self._load(clients, warmup, prompts, style="sampled")
         label = f"{_clients(clients)}, sampled: tokens/s"
         return [_speed(label, load, self._ceiling(clients), f"{_CEILING}, greedy")]
+
+    def constrained(self, clients: int) -> list[Figure]:
+        """Measure chats whose answers are held to a JSON schema against chats that are free."""
+        return [self._beside_greedy(clients, "constrained", "with a JSON schema")]
+
+    def varied(self, clients: int) -> list[Figure]:
+        """Measure chats that sample each in its own way, with biases, against greedy ones."""
+        return [self._beside_greedy(clients, "varied", "mixed parameters and biases")]
+
+    def _beside_greedy(self, clients: int, style: str, what: str) -> Figure:
+        greedy = self._stream(clients)
+        load = self._load(clients, *self._new_work(clients), style=style)
+        return Figure(
+            label=f"{_clients(clients)}, {what}: tokens/s",
+            value=load.tokens_per_s,
+            against=greedy.tokens_per_s,
+            reference="the server's greedy chats",
+            digits=0,
+        )
 
     def cpu(self) -> list[Figure]:
         """Measure the CPU time of a token, by the thread that it is spent in."""
@@ -142,7 +161,7 @@ class Throughput:
         return self._streams[clients]
 
     def _load(
-        self, clients: int, warmup: list[Prompt], prompts: list[Prompt], *, sampled: bool = False
+        self, clients: int, warmup: list[Prompt], prompts: list[Prompt], *, style: str = "greedy"
     ) -> LoadFigures:
         job = LoadJob(
             base_url=self._task.target.base_url,
@@ -151,7 +170,7 @@ class Throughput:
             warmup=[prompt.text for prompt in warmup],
             prompts=[prompt.text for prompt in prompts],
             max_tokens=self._plan.max_tokens,
-            sampled=sampled,
+            style=style,
             may_end=bool(self._task.stop_tokens),
         )
         load = LoadFigures(**worker.run("bench.load", job))

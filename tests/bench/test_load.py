@@ -77,7 +77,7 @@ async def test_a_server_that_is_not_there_gets_no_figures() -> None:
 
 
 async def test_sampled_chats_each_have_their_own_seed(server: PlayedServer) -> None:
-    await measure(replace(job(server), sampled=True, warmup=[]))
+    await measure(replace(job(server), style="sampled", warmup=[]))
     assert sorted(request["seed"] for request in server.requests) == [0, 1, 2, 3]
     assert {(request["temperature"], request["top_p"]) for request in server.requests} == {
         (0.7, 0.95)
