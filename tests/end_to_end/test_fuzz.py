@@ -4,8 +4,10 @@ BODEGA_FUZZ_EXAMPLES chooses how many each operation gets, and --hypothesis-seed
 them they are the same in every run.
 """
 
+import copy
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,13 +33,18 @@ from openapi_schema_validator import OAS31Validator
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi import checks
 
+from bodega.errors import InvalidRequest
+from bodega.gateway.decode import Decoder
+from bodega.rpc.chat_request import chat_request
+from bodega.rpc.completion_request import completion_request
 from tests.end_to_end.requests_in_flight import answers
 from tests.end_to_end.server import Json, Server, serve
 from tests.models import TINY_CHAT
 
-EXAMPLES = int(os.environ.get("BODEGA_FUZZ_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("BODEGA_FUZZ_EXAMPLES", "350"))
 DOCUMENT = json.loads((resources.files("bodega_api.v1") / "openapi.json").read_bytes())
 MAX_TOKENS = 8
+MAX_CHOICES = 2
 WAIT_S = 60
 CHECKS = [
     checks.status_code_conformance,
@@ -61,7 +68,9 @@ everything.config.generation.update(
     deterministic="BODEGA_FUZZ_EXAMPLES" not in os.environ,
 )
 everything = everything.exclude(operation_id="WatchModel")  # which has no end
-harmless = everything.include(operation_id=["CreateChatCompletion", "ListModels", "GetModel"])
+harmless = everything.include(
+    operation_id=["CreateChatCompletion", "CreateCompletion", "ListModels", "GetModel"]
+)
 
 pytestmark = pytest.mark.timeout(300 + EXAMPLES)
 
@@ -80,10 +89,15 @@ class Target:
         admin = admin_pb2_grpc.AdminStub(channel)
         models = models_pb2_grpc.ModelsStub(channel)
         chat = inference_pb2.CreateChatCompletionRequest
+        completion = inference_pb2.CreateCompletionRequest
         self._calls: dict[str, list[tuple[Callable[..., Any], Callable[[], Any]]]] = {
             "CreateChatCompletion": [
                 (inference.CreateChatCompletion, chat),
                 (inference.StreamChatCompletion, chat),
+            ],
+            "CreateCompletion": [
+                (inference.CreateCompletion, completion),
+                (inference.StreamCompletion, completion),
             ],
             "LoadModel": [(admin.LoadModel, admin_pb2.LoadModelRequest)],
             "UnloadModel": [(admin.UnloadModel, admin_pb2.UnloadModelRequest)],
@@ -111,15 +125,13 @@ class Target:
         self._call(case)
 
     def _call(self, case: Case) -> None:
-        """Send the same to the RPC, where Protobuf's own JSON can tell it."""
+        """Send the same to the RPC, where a message can tell it."""
         name = case.operation.definition.raw["operationId"]
         for call, message in self._calls.get(name, []):
             if not isinstance(case.body, dict):
                 return
-            request = message()
-            try:
-                json_format.ParseDict(as_protobuf(case.body), request, ignore_unknown_fields=True)
-            except (json_format.ParseError, UnicodeError):
+            request = as_message(case.body, message)
+            if request is None:
                 return
             status = status_of(call, request)
             self.told[status] += 1
@@ -136,6 +148,17 @@ def status_of(call: Callable[..., Any], request: Any) -> grpc.StatusCode:
         code: grpc.StatusCode = error.code()
         return code
     return grpc.StatusCode.OK
+
+
+def as_message(body: Json, message: Callable[[], Any]) -> Any:
+    """Return the message that a body is to Protobuf, or else to the gateway; None if to neither."""
+    request = message()
+    try:
+        return json_format.ParseDict(as_protobuf(body), request, ignore_unknown_fields=True)
+    except (json_format.ParseError, UnicodeError):
+        with suppress(InvalidRequest):
+            return Decoder(request.DESCRIPTOR).decode(copy.deepcopy(body)).message
+    return None
 
 
 def as_protobuf(body: Json) -> Json:
@@ -230,7 +253,8 @@ def test_a_loaded_model_answers_as_the_document_says(case: Case, loaded: Target)
     if isinstance(case.body, dict):
         case.body = brief(case.body)
         if case.meta.generation.mode is GenerationMode.POSITIVE:
-            case.body = complete(case.body)
+            name = case.operation.definition.raw["operationId"]
+            case.body = fitting(complete(case.body, name), name)
     loaded.send(case)
 
 
@@ -244,13 +268,39 @@ def brief(body: Json) -> Json:
             told[name] = MAX_TOKENS
     if told.get("max_tokens") is None and told.get("max_completion_tokens") is None:
         told["max_tokens"] = MAX_TOKENS
+    if isinstance(told.get("n"), int | float) and told["n"] > MAX_CHOICES:
+        told["n"] = MAX_CHOICES
     return told
 
 
-def complete(body: Json) -> Json:
-    """Return a chat with what a schema cannot ask for: something said, and options that fit."""
-    messages = body.get("messages") or [{"role": "user"}]
-    told = {**body, "messages": [{"content": "Hi", **message} for message in messages]}
+def complete(body: Json, name: str) -> Json:
+    """Return a request with what a schema cannot ask for: something said, and options that fit."""
+    if name == "CreateCompletion":
+        told = {**body, "prompt": body.get("prompt") or "Hi"}
+    else:
+        messages = body.get("messages") or [{"role": "user"}]
+        told = {**body, "messages": [{"content": "Hi", **message} for message in messages]}
     if not told.get("stream"):
         told.pop("stream_options", None)
     return told
+
+
+def fitting(body: Json, name: str) -> Json:
+    """Return a request without the members that the core would refuse, whatever the model."""
+    told = dict(body)
+    while True:
+        try:
+            if name == "CreateCompletion":
+                asked = Decoder(inference_pb2.CreateCompletionRequest.DESCRIPTOR).decode({**told})
+                completion_request(asked.message, request_id="")  # type: ignore[arg-type]
+            else:
+                asked = Decoder(inference_pb2.CreateChatCompletionRequest.DESCRIPTOR).decode(
+                    {**told}
+                )
+                chat_request(asked.message, request_id="")  # type: ignore[arg-type]
+        except InvalidRequest as error:
+            member = re.split(r"[.\[]", error.param or "")[0]
+            if member in ("model", "messages", "prompt", "body") or told.pop(member, None) is None:
+                return told
+        else:
+            return told
