@@ -422,3 +422,105 @@ DELETE_ANSWER = """
   "deleted": true
 }
 """
+
+CURL_LOAD_WITH_PARSERS = r"""
+# Load model with parser
+curl -X POST http://localhost:44468/v1/admin/load-model \
+  -H "Content-Type: application/json" \
+  -d '{
+    "model_path": "SRSWTI/axe-turbo-31b",
+    "model_type": "lm",
+    "tool_call_parser": "qwen3",
+    "reasoning_parser": "qwen3"
+  }'
+"""
+
+PYTHON_TOOLS = """
+import requests
+import json
+
+# Get available tools
+tools_response = requests.get("http://localhost:44468/v1/tools")
+tools = tools_response.json()["data"]
+
+# Chat with tools
+response = requests.post(
+    "http://localhost:44468/v1/chat/completions",
+    json={
+        "model": "current",
+        "messages": [
+            {"role": "user", "content": "What's the latest news about AI?"}
+        ],
+        "tools": tools,
+        "tool_choice": "auto"
+    }
+)
+
+result = response.json()
+choice = result["choices"][0]
+
+# Check if model wants to call a tool
+if choice.get("finish_reason") == "tool_calls":
+    for tool_call in choice["message"]["tool_calls"]:
+        tool_name = tool_call["function"]["name"]
+        arguments = json.loads(tool_call["function"]["arguments"])
+
+        # Execute the tool
+        tool_result = requests.post(
+            "http://localhost:44468/v1/tools/execute",
+            json={
+                "tool_name": tool_name,
+                "arguments": arguments
+            }
+        ).json()
+
+        print(f"Tool {tool_name} result: {tool_result['result']}")
+
+        # Send result back to model
+        response = requests.post(
+            "http://localhost:44468/v1/chat/completions",
+            json={
+                "model": "current",
+                "messages": [
+                    {"role": "user", "content": "What's the latest news about AI?"},
+                    {
+                        "role": "assistant",
+                        "content": None,
+                        "tool_calls": [tool_call]
+                    },
+                    {
+                        "role": "tool",
+                        "tool_call_id": tool_call["id"],
+                        "content": json.dumps(tool_result["result"])
+                    }
+                ]
+            }
+        )
+
+        final_response = response.json()
+        print(final_response["choices"][0]["message"]["content"])
+"""
+
+PYTHON_JSON_MODE = """
+response = requests.post(
+    "http://localhost:44468/v1/chat/completions",
+    json={
+        "model": "current",
+        "messages": [
+            {
+                "role": "system",
+                "content": "You are a helpful assistant that outputs JSON."
+            },
+            {
+                "role": "user",
+                "content": "List three colors with their hex codes."
+            }
+        ],
+        "response_format": {"type": "json_object"}
+    }
+)
+
+import json
+result = json.loads(response.json()["choices"][0]["message"]["content"])
+print(result)
+"""

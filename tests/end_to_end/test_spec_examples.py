@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end import spec_examples as spec
+from tests.end_to_end.played_tools import WEATHER, played_tools
 from tests.end_to_end.server import Server, serve
 from tests.hub.played_hub import PlayedHub
 from tests.models import TINY_CHAT, files_of
@@ -219,6 +220,35 @@ def test_the_models_with_python(loaded: Server) -> None:
 def test_raw_output_and_thinking_with_python(loaded: Server) -> None:
     assert run_python(spec.PYTHON_RAW_OUTPUT, loaded) == ""
     assert "Answer:" in run_python(spec.PYTHON_THINKING, loaded)
+
+
+def test_tools_with_the_parsers_that_curl_loads(empty: Server) -> None:
+    def put_in(source: str, server: Server) -> str:
+        source = source.replace("http://localhost:44468/v1/tools", f"{tools}/v1/tools")
+        source = source.replace("SRSWTI/axe-turbo-31b", str(TINY_CHAT))
+        # What the tiny model knows by heart, and always says.
+        source = source.replace("What's the latest news about AI?", "How is the weather in Oslo?")
+        source = source.replace('"model": "current"', '"model": "current", "temperature": 0')
+        return at(source, server)
+
+    with played_tools() as tools:
+        (loaded,) = values(run_shell(spec.CURL_LOAD_WITH_PARSERS, empty, put_in))
+        assert loaded["status"] == "loaded"
+        written = run_python(spec.PYTHON_TOOLS, empty, put_in).splitlines()
+    assert written[0] == f"Tool get_weather result: {WEATHER}"
+    assert len(written) > 1
+
+
+def test_json_mode_with_python(loaded: Server) -> None:
+    def put_in(source: str, server: Server) -> str:
+        # What the tiny model knows by heart: others it answers without an end.
+        source = source.replace("List three colors with their hex codes.", "Describe Ada as JSON.")
+        source = source.replace('"role": "system"', '"role": "user"')
+        source = source.replace("You are a helpful assistant that outputs JSON.", "Hello!")
+        source = source.replace('"model": "current"', '"model": "current", "temperature": 0')
+        return at(source, server)
+
+    assert "Ada Lovelace" in run_python(spec.PYTHON_JSON_MODE, loaded, put_in)
 
 
 def test_health_with_curl(loaded: Server) -> None:
