@@ -1,5 +1,6 @@
 """What the readers of tool calls share."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from bodega.parsers.json_scanner import JsonScanner
@@ -48,12 +49,12 @@ class CallFormat:
         self.writer.close_call()
         self.source.forget()
 
-    def read_arguments(self) -> Reading[bool]:
-        """Read a JSON value as the arguments of the open call; return whether it is whole."""
+    def value(self, take: Callable[[str], None]) -> Reading[bool]:
+        """Read a JSON value, of which the pieces are taken; return whether it is whole."""
         scanner = JsonScanner()
         while True:
             text, at = self.source.waiting
-            self.writer.arguments(self.source.advance(scanner.feed(text, at)))
+            take(self.source.advance(scanner.feed(text, at)))
             if scanner.done or scanner.failed or self.source.ended:
                 return scanner.done
             yield
@@ -64,7 +65,7 @@ class CallFormat:
         if not self.tools.accepts(name) or (yield from self.source.peek()) != "{":
             return False
         self.open_call(name, call_id)
-        if not (yield from self.read_arguments()):
+        if not (yield from self.value(self.writer.arguments)):
             return False
         self.close_call()
         return True

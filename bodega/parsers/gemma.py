@@ -99,7 +99,10 @@ class Gemma(JsonCalls):
 
     def _key(self, quote: str) -> Reading[str | None]:
         yield from self.source.space()
+        is_quoted = yield from self.source.expect(quote)
         key = yield from self.source.match(_KEY, most=MAX_NAME_CHARS)
+        if is_quoted and not (yield from self.source.expect(quote)):
+            return None
         if not key or not (yield from self.source.expect(":")):
             return None
         return json.dumps(key.strip().strip('"'), ensure_ascii=False)

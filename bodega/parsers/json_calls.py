@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable
 from typing import Final
 
 from bodega.parsers.call_format import MAX_NAME_CHARS, CallFormat
 from bodega.parsers.json_scanner import JsonScanner
 from bodega.parsers.source import Reading
 
-_KEYS: Final = ("name", "arguments", "parameters", "id", "type")
+_KEYS: Final = ("name", "function", "arguments", "parameters", "id", "type")
 """What a call on its own may hold: an answer in JSON is known by its first other key."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -60,16 +59,6 @@ class JsonCalls(CallFormat):
                 case None:
                     return False
 
-    def value(self, take: Callable[[str], None]) -> Reading[bool]:
-        """Read a JSON value; return whether it is whole."""
-        scanner = JsonScanner()
-        while True:
-            text, at = self.source.waiting
-            take(self.source.advance(scanner.feed(text, at)))
-            if scanner.done or scanner.failed or self.source.ended:
-                return scanner.done
-            yield
-
     def text(self) -> Reading[str | None]:
         """Read a JSON string and return what it says; None if it is none."""
         if (yield from self.source.peek()) != '"':
@@ -104,7 +93,7 @@ class _Object:
             return False
         yield from source.space()
         match key:
-            case "name":
+            case "name" | "function" if (yield from source.peek()) == '"':
                 return (yield from self._read_name())
             case "arguments" | "parameters":
                 return (yield from self._read_arguments())

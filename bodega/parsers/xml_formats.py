@@ -57,7 +57,7 @@ class XmlFormat(CallFormat):
             text = text[1:-1]
         return text or None
 
-    def value(self, key: str) -> Reading[bool]:
+    def argument(self, key: str) -> Reading[bool]:
         """Read a value up to the tag that closes it; return whether there was one."""
         separator = "" if self._is_first else ", "
         self.writer.arguments(f"{separator}{json.dumps(key, ensure_ascii=False)}: ")
@@ -77,6 +77,27 @@ class XmlFormat(CallFormat):
                 argument.end()
                 return True
             if self.source.exhausted:
+                return False
+
+    def function(self, name: str, key_opening: str, closing: str) -> Reading[bool]:
+        """Read a call after its name, up to the tag that closes it; return whether it is whole.
+
+        Args:
+            name: what is called.
+            key_opening: what stands before a key.
+            closing: the tag.
+        """
+        self.begin(name)
+        while True:
+            yield from self.source.space()
+            match (yield from self.source.expect(key_opening, closing)):
+                case None:
+                    return False
+                case tag if tag == closing:
+                    self.end()
+                    return True
+            key = yield from self.attribute(">")
+            if key is None or not (yield from self.argument(key)):
                 return False
 
 
@@ -99,26 +120,12 @@ class Qwen3Coder(XmlFormat):
             if is_bare and not self.tools.may_be(name):
                 return
             is_bare = False
-            if not (yield from self._function(name)):
+            if not (yield from self.function(name, "<parameter=", "</function>")):
                 return
             yield from self.source.space()
             if (yield from self.source.expect(*self.closings)):
                 self.source.forget()
                 return
-
-    def _function(self, name: str) -> Reading[bool]:
-        self.begin(name)
-        while True:
-            yield from self.source.space()
-            match (yield from self.source.expect("<parameter=", "</function>")):
-                case "</function>":
-                    self.end()
-                    return True
-                case None:
-                    return False
-            key = yield from self.attribute(">")
-            if key is None or not (yield from self.value(key)):
-                return False
 
 
 class Qwen3Next(Qwen3Coder):
@@ -162,7 +169,7 @@ class Glm4Moe(XmlFormat):
             yield from self.source.space()
             if key is None or not (yield from self.source.expect("<arg_value>")):
                 return
-            if not (yield from self.value(key)):
+            if not (yield from self.argument(key)):
                 return
             yield from self.source.space()
             tag = yield from self.source.expect("<arg_key>", "</tool_call>")
@@ -185,23 +192,9 @@ class MinimaxM2(XmlFormat):
             name = yield from self.attribute(">")
             if name is None or not self.tools.accepts(name):
                 return
-            if not (yield from self._invoke(name)):
+            if not (yield from self.function(name, "<parameter name=", "</invoke>")):
                 return
             yield from self.source.space()
             tag = yield from self.source.expect("<invoke name=", *self.closings)
         if tag is not None:
             self.source.forget()
-
-    def _invoke(self, name: str) -> Reading[bool]:
-        self.begin(name)
-        while True:
-            yield from self.source.space()
-            match (yield from self.source.expect("<parameter name=", "</invoke>")):
-                case "</invoke>":
-                    self.end()
-                    return True
-                case None:
-                    return False
-            key = yield from self.attribute(">")
-            if key is None or not (yield from self.value(key)):
-                return False

@@ -339,7 +339,8 @@ GOLDENS = (
     ),
     Golden(
         "llama3_json after its tag", "none", "llama3_json", LLAMA,
-        '<|python_tag|>{"type": "function", "name": "now", "parameters": {}}', calls=[("now", {})],
+        '<|python_tag|>{"type": "function", "function": "now", "parameters": {}}',
+        calls=[("now", {})],
     ),
     Golden(
         "llama3_json, an answer in JSON", "none", "llama3_json", LLAMA,
@@ -366,7 +367,7 @@ GOLDENS = (
     Golden(
         "gemma 4", "none", "gemma", GEMMA4,
         'I look.<|tool_call>call:get_weather{city:<|"|>"Oslo"\n<|"|>,tags:[<|"|>a<|"|>,<|"|>b<|"|>'
-        "],where:{lat:1.5},note:null}<tool_call|><|tool_call>call:now{}<tool_call|>",
+        '],where:{<|"|>lat<|"|>:1.5},note:null}<tool_call|><|tool_call>call:now{}<tool_call|>',
         content="I look.",
         calls=[
             (
