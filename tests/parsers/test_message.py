@@ -160,8 +160,18 @@ def test_the_prompt_says_whether_thinking_is_open() -> None:
 
 @pytest.mark.parametrize(
     "calls",
-    ["hermes", "qwen3_next", "glm4_moe", "minimax_m2", "kimi_k2", "deepseek_v3", "llama3_json"]
-    + ["mistral", "gemma", "harmony"],
+    [
+        "hermes",
+        "qwen3_next",
+        "glm4_moe",
+        "minimax_m2",
+        "kimi_k2",
+        "deepseek_v3",
+        "llama3_json",
+        "mistral",
+        "gemma",
+        "harmony",
+    ],  # fmt: skip
 )
 @pytest.mark.parametrize(
     "text",
