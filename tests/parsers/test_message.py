@@ -171,7 +171,7 @@ def test_the_prompt_says_whether_thinking_is_open() -> None:
         "mistral",
         "gemma",
         "harmony",
-    ],  # fmt: skip
+    ],
 )
 @pytest.mark.parametrize(
     "text",
