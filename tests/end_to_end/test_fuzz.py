@@ -41,7 +41,7 @@ from tests.end_to_end.requests_in_flight import answers
 from tests.end_to_end.server import Json, Server, serve
 from tests.models import TINY_CHAT
 
-EXAMPLES = int(os.environ.get("BODEGA_FUZZ_EXAMPLES", "350"))
+EXAMPLES = int(os.environ.get("BODEGA_FUZZ_EXAMPLES", "300"))
 DOCUMENT = json.loads((resources.files("bodega_api.v1") / "openapi.json").read_bytes())
 MAX_TOKENS = 8
 MAX_CHOICES = 2
