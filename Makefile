@@ -9,7 +9,7 @@ RUN := .venv/.run-$(MLX)
 DEV := .venv/.dev-$(MLX)
 OTHER_MLX := $(filter-out $(RUN),$(wildcard .venv/.run-*))
 
-.PHONY: serve setup test lint type layers contract pytest gen image bench dist chaos fuzz soak
+.PHONY: serve setup test lint type layers contract pytest gen image bench dist chaos fuzz soak works-with
 serve: $(RUN) ; $(BIN)/bodega serve --model demo
 setup: $(DEV)
 test: lint type layers contract pytest
@@ -23,11 +23,13 @@ contract: $(DEV)
 pytest: $(DEV) ; $(BIN)/python -m pytest
 # Kills parts of the server 200 times; BODEGA_CHAOS_SEED=7 make chaos draws other ones.
 chaos: $(DEV) ; BODEGA_CHAOS_KILLS=200 $(BIN)/python -m pytest -s tests/end_to_end/test_chaos.py
-# Sends 25 times as many drawn requests as the tests do; SEED=7 make fuzz draws other ones.
+# Sends 17 times as many drawn requests as the tests do; SEED=7 make fuzz draws other ones.
 fuzz: $(DEV) ; BODEGA_FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest -s tests/end_to_end/test_fuzz.py \
 	--hypothesis-seed=$(or $(SEED),4)
 # Sends ten times as many requests as the tests do, and tells what the server holds.
 soak: $(DEV) ; BODEGA_SOAK_REQUESTS=10000 $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
+# Installs clients and frameworks of others and runs a tool loop with each; docs/works-with.md.
+works-with: $(DEV) ; BODEGA_WORKS_WITH=1 $(BIN)/python -m pytest tests/end_to_end/test_works_with.py
 gen: $(DEV) ; $(BIN)/python tools/generate.py
 # The contract of the latest release, that nothing may break: made anew at a release.
 image: $(DEV) ; $(BIN)/buf build proto --exclude-source-info -o proto/image.binpb
