@@ -20,7 +20,8 @@ contract: $(DEV)
 	$(BIN)/buf lint && $(BIN)/buf format -d --exit-code
 	$(BIN)/buf breaking proto --against proto/image.binpb
 	$(BIN)/python tools/generate.py --check
-pytest: $(DEV) ; $(BIN)/python -m pytest
+# Two files of tests at a time: most wait for servers, which two cores run beside each other.
+pytest: $(DEV) ; $(BIN)/python -m pytest -n 2 --dist loadfile
 # Kills parts of the server 200 times; BODEGA_CHAOS_SEED=7 make chaos draws other ones.
 chaos: $(DEV) ; BODEGA_CHAOS_KILLS=200 $(BIN)/python -m pytest -s tests/end_to_end/test_chaos.py
 # Sends 17 times as many drawn requests as the tests do; SEED=7 make fuzz draws other ones.
