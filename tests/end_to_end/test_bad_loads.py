@@ -156,15 +156,26 @@ UNSERVED: list[tuple[str, Any]] = [
         ("model_type", kind)
         for kind in ("multimodal", "embeddings", "whisper", "image-generation", "image-edit")
     ],
-    *[("tool_call_parser", parser) for parser in ("qwen3", "harmony", "nothing")],
-    *[("reasoning_parser", parser) for parser in ("qwen3", "harmony", "nothing")],
-    ("enable_auto_tool_choice", True),
     ("quantize", 4),
     ("config_name", "flux-schnell"),
-    ("lora_paths", ["/some/adapter"]),
-    ("lora_scales", [1.0]),
     ("disable_auto_resize", True),
 ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tool_call_parser", "nothing"),
+        ("reasoning_parser", "qwen3_coder"),
+        ("lora_scales", [1.0]),
+    ],
+)
+def test_parsers_that_there_are_not_and_scales_of_nothing_are_refused(
+    server: Server, field: str, value: Any
+) -> None:
+    answer = load(server, {"model_path": str(TINY_CHAT), field: value})
+    message = refusal(answer, 400, "invalid_value", field)
+    assert "parser" not in field or "harmony" in message
 
 
 @pytest.mark.parametrize(("field", "value"), UNSERVED)

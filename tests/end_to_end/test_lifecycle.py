@@ -282,7 +282,9 @@ def test_a_quantized_model_is_loaded_and_says_how_it_runs(empty: Server) -> None
 
 def test_a_template_of_the_callers_own_is_used(empty: Server, tmp_path: Path) -> None:
     template = tmp_path / "template.jinja"
-    template.write_text("{{ raise_exception('Mine: ' + messages[0].content) }}")
+    # Templates are tried before a load, and one that fails on everything is refused.
+    raising = "{{ raise_exception('Mine: ' + messages[0].content) }}"
+    template.write_text(f"{{% if messages[0].content == 'hm' %}}{raising}{{% endif %}}x")
     load(empty, chat_template_file=str(template))
     answer = empty.chat(messages=[{"role": "user", "content": "hm"}])
     assert answer.status_code == 400
