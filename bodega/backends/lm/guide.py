@@ -62,8 +62,6 @@ class GrammarGuide:
         mask = compute_mask(self._matcher, self._vocabulary.words)
         if self._matcher.is_error():
             raise refused(self._param, self._matcher.get_error())
-        if not mask.any():
-            raise refused(self._param, "nothing can come next")
         return mask
 
     def push(self, token: int) -> None:

@@ -7,7 +7,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from bodega.backends.base import Guide, Row
+from bodega.backends.base import Row
 from bodega.errors import BodegaError, InternalError
 
 logger = logging.getLogger(__name__)
@@ -29,14 +29,32 @@ class Masks:
     def apply(self, logits: mx.array) -> tuple[mx.array, Failures]:
         """Return logits, shape (rows, vocabulary), that are -inf where a guide forbids.
 
-        A row whose guide fails is left as it is: what is chosen for it is not to be used.
+        What is chosen for a row whose guide fails is not to be used.
         """
-        held: list[int] = []
-        masks: list[npt.NDArray[np.uint32]] = []
         failures: dict[int, BodegaError] = {}
+        masks = self._ask(failures)
+        if not masks:
+            return logits, failures
+        held = list(masks)
+        stacked = np.array(list(masks.values()))
+        for line in np.flatnonzero(~stacked.any(axis=1)):
+            logger.error("a guide allows no token; its request ends")
+            failures[held[line]] = InternalError()
+        # Bits are unpacked here: on the device it takes a pass over them for each operation.
+        bits = np.unpackbits(stacked.view(np.uint8), axis=1, bitorder="little")
+        allowed = mx.array(bits[:, : logits.shape[-1]].view(np.bool_))
+        if len(held) == self._rows:
+            return mx.where(allowed, logits, -mx.inf), failures
+        at_rows = mx.array(held)
+        logits[at_rows] = mx.where(allowed, logits[at_rows], -mx.inf)
+        return logits, failures
+
+    def _ask(self, failures: dict[int, BodegaError]) -> dict[int, npt.NDArray[np.uint32]]:
+        """Return what guides allow, by the places of their rows, and note those that fail."""
+        masks: dict[int, npt.NDArray[np.uint32]] = {}
         for at, guide in self._guides:
             try:
-                mask = _allowed(guide)
+                mask = guide.allowed()
             except BodegaError as error:
                 failures[at] = error
             except Exception:  # boundary: one row's guide must not end the others
@@ -44,21 +62,5 @@ class Masks:
                 failures[at] = InternalError()
             else:
                 if mask is not None:
-                    held.append(at)
-                    masks.append(mask)
-        if held:
-            # Bits are unpacked here: on the device it takes a pass over them for each operation.
-            bits = np.unpackbits(np.stack(masks).view(np.uint8), axis=1, bitorder="little")
-            allowed = mx.array(bits[:, : logits.shape[-1]].view(np.bool_))
-            if len(held) == self._rows:
-                return mx.where(allowed, logits, -mx.inf), failures
-            at_rows = mx.array(held)
-            logits[at_rows] = mx.where(allowed, logits[at_rows], -mx.inf)
-        return logits, failures
-
-
-def _allowed(guide: Guide) -> npt.NDArray[np.uint32] | None:
-    mask = guide.allowed()
-    if mask is not None and not mask.any():
-        raise InternalError()
-    return mask
+                    masks[at] = mask
+        return masks
