@@ -97,6 +97,11 @@ DAMAGED: dict[str, tuple[str, Any, str]] = {
         b"{% for x in y %}" * 60 + b"{% endfor %}" * 60,
         "Jinja",
     ),
+    "a template that refuses every conversation": (
+        "chat_template.jinja",
+        b"{{ raise_exception('Never.') }}",
+        "Never.",
+    ),
     "a template that is no text": ("chat_template.jinja", b"\xff\xfe", "chat_template.jinja"),
 }
 

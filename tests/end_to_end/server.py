@@ -72,6 +72,11 @@ class Server:
         stats: Json = self.get("/v1/queue/stats").json()["queue_stats"]
         return stats
 
+    def loaded_model(self) -> Json | None:
+        """Return how the loaded model was loaded, without the memory that is taken now."""
+        info: Json | None = self.get("/v1/admin/current-model").json()["model_info"]
+        return info and {name: value for name, value in info.items() if name != "memory"}
+
     def log_line(self, message: str) -> Json:
         """Return the next log line with a message."""
         return self._logged(message)

@@ -89,7 +89,7 @@ def test_prefixes_of_the_model_without_its_adapter_are_not_used_with_it(
 def test_what_cannot_be_applied_is_refused_and_the_model_stays(
     server: Server, fields: Json, status: int, code: str, param: str
 ) -> None:
-    before = server.get("/v1/admin/current-model").json()
+    before = server.loaded_model()
     answer = server.post("/v1/admin/load-model", {"model_path": str(TINY_CHAT), **fields})
     refusal(answer, status, code, param)
-    assert server.get("/v1/admin/current-model").json() == before
+    assert server.loaded_model() == before

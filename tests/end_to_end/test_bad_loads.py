@@ -37,9 +37,9 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def server(loaded: Server) -> Iterator[Server]:
     """Return a server whose model must be the same after the test, and answer."""
-    before = loaded.get("/v1/admin/current-model").json()
+    before = loaded.loaded_model()
     yield loaded
-    assert loaded.get("/v1/admin/current-model").json() == before
+    assert loaded.loaded_model() == before
     answer = loaded.chat(messages=list(HELLO.messages)).json()
     assert answer["choices"][0]["message"]["content"] == HELLO.answer
 

@@ -95,9 +95,9 @@ def test_calls_alone_may_be_told_from_the_template(server: Server) -> None:
 def test_a_name_that_is_not_known_is_refused_with_those_that_are(
     server: Server, param: str
 ) -> None:
-    before = server.get("/v1/admin/current-model").json()
+    before = server.loaded_model()
     answer = server.post("/v1/admin/load-model", {"model_path": str(TINY_CHAT), param: "qwen9"})
     message = refusal(answer, 400, "invalid_value", param)
     for name in ("glm4_moe", "minimax_m2", "auto", "none"):
         assert name in message
-    assert server.get("/v1/admin/current-model").json() == before
+    assert server.loaded_model() == before

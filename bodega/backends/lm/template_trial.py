@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from bodega.backends.lm.template import ChatTemplate
@@ -85,8 +85,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 def main() -> None:
     """Read a definition from standard input; write what is wrong with it, or null."""
-    limit = (TEMPLATE_TRIAL_BYTES, TEMPLATE_TRIAL_BYTES)
-    resource.setrlimit(resource.RLIMIT_AS, limit)
+    # On a Mac every process has more address space than may be set as a limit.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (TEMPLATE_TRIAL_BYTES, TEMPLATE_TRIAL_BYTES))
     seconds = int(TEMPLATE_TRIAL_S) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     print(json.dumps(_fault(ChatTemplate.of(json.load(sys.stdin)))))
