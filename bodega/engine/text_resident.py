@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bodega.backends.base import PrefixStats, TextModel, TextModelInfo
 from bodega.engine.budget import CacheBudget
 from bodega.engine.memory_use import MemoryUse
+from bodega.engine.open_answers import OpenAnswers
 from bodega.engine.request import Delta, Generation
 from bodega.engine.stream import AnswerStream
 from bodega.engine.text_loop import TextLoop
@@ -43,26 +44,6 @@ class Admission:
     queue_timeout_s: float
 
 
-@dataclass(slots=True)
-class _Wait:
-    """How long the answers of one request wait for the turn of the first of them."""
-
-    rows: set[int]
-    timer: asyncio.TimerHandle
-    is_over: bool = False
-
-
-@dataclass(slots=True)
-class _Open:
-    stream: AnswerStream
-    wait: _Wait
-
-    @property
-    def started_s(self) -> float | None:
-        """When it got its turn, by the monotonic clock; None while it waits."""
-        return self.stream.milestones.started_s
-
-
 class TextResident:
     """A loaded language model that answers. On the event loop only.
 
@@ -78,10 +59,7 @@ class TextResident:
         self._budget = CacheBudget(cost=model.info.cache_cost, size_bytes=model.info.cache_bytes)
         self._thread = thread
         self._ids = itertools.count(1)
-        self._open: dict[int, _Open] = {}
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self._idle_since_s = time.monotonic()
+        self._open = OpenAnswers()
         self._closing: BodegaError | None = None
         self._loop_side = asyncio.get_running_loop()
         self._text_loop: TextLoop | None = None
@@ -115,7 +93,7 @@ class TextResident:
     @property
     def active(self) -> int:
         """Requests that have had their turn: in prefill or decoding, or paused."""
-        return sum(1 for one in self._open.values() if one.started_s is not None)
+        return self._open.active
 
     @property
     def waiting(self) -> int:
@@ -124,12 +102,12 @@ class TextResident:
 
     async def until_idle(self) -> None:
         """Wait until there is no request."""
-        await self._empty.wait()
+        await self._open.until_none()
 
     @property
     def idle_for_s(self) -> float:
         """For how long there has been no request; 0 while there is one."""
-        return 0.0 if self._open else time.monotonic() - self._idle_since_s
+        return self._open.idle_for_s
 
     def require_room(self, answers: int = 1) -> None:
         """Refuse a request that could not be taken in now, before work is spent on it.
@@ -178,19 +156,18 @@ class TextResident:
         """
         self.require_room(len(requests))
         taken = [(next(self._ids), self._cut(request)) for request in requests]
-        rows = {row for row, _ in taken}
+        streams = [
+            (row, AnswerStream(cancel=functools.partial(self._cancel, row))) for row, _ in taken
+        ]
+        rows = [row for row, _ in taken]
         timer = self._loop_side.call_later(self.admission.queue_timeout_s, self._expire, rows)
-        wait = _Wait(rows, timer)
-        for row, _ in taken:
-            stream = AnswerStream(cancel=functools.partial(self._cancel, row))
-            self._open[row] = _Open(stream, wait)
-        self._empty.clear()
+        self._open.add(streams, timer)
         self.traffic.total_requests += len(taken)
         for _, same in itertools.groupby(taken, key=lambda one: one[1].prompt):
             (row, request), *followers = same
             self.traffic.prompt_tokens += len(request.prompt)
             self._post(functools.partial(_submit, row, request, followers))
-        return [self._open[row].stream for row, _ in taken]
+        return [stream for _, stream in streams]
 
     def _cut(self, request: Generation) -> Generation:
         most_tokens = self._budget.most_tokens(
@@ -206,16 +183,16 @@ class TextResident:
             drain_s: how long running requests may go on; then they fail with ModelUnloaded.
         """
         self._closing = reason
-        for row, one in list(self._open.items()):
-            if not one.wait.is_over:
+        for row in self._open:
+            if not self._open[row].wait.is_over:
                 self._cancel(row, reason)
         try:
             async with asyncio.timeout(drain_s):
-                await self._empty.wait()
+                await self._open.until_none()
         except TimeoutError:
-            for row in list(self._open):
+            for row in self._open:
                 self._cancel(row, ModelUnloaded())
-            await self._empty.wait()
+            await self._open.until_none()
 
     def start_on_thread(self) -> None:
         """Start serving. On the engine's thread only."""
@@ -251,16 +228,12 @@ class TextResident:
     def _cancel(self, row: int, error: BodegaError | None) -> None:
         self._post(lambda loop: loop.cancel(row, error))
 
-    def _expire(self, rows: set[int]) -> None:
+    def _expire(self, rows: list[int]) -> None:
         for row in rows:
             self._cancel(row, QueueTimeout(waited_s=self.admission.queue_timeout_s))
 
     def _started(self, row: int, known: int, at_s: float) -> None:
-        one = self._open[row]
-        one.stream.cached_tokens = known
-        one.stream.milestones.turn_came(at_s)
-        one.wait.is_over = True
-        one.wait.timer.cancel()
+        self._open.start(row, at_s).stream.cached_tokens = known
 
     def _grown(self, row: int, delta: Delta) -> None:
         self.traffic.generated(delta.tokens)
@@ -288,15 +261,9 @@ class TextResident:
             self.on_answer()
 
     def _ended(self, row: int) -> None:
-        one = self._open.pop(row)
-        one.wait.rows.discard(row)
-        if not one.wait.rows:
-            one.wait.timer.cancel()
+        one = self._open.end(row)
         if one.started_s is not None:
             self.traffic.took(time.monotonic() - one.started_s)
-        if not self._open:
-            self._idle_since_s = time.monotonic()
-            self._empty.set()
 
     def _retry_after_s(self) -> float:
         """Return when a place is likely to be free: the queue's length in rounds of requests."""

@@ -102,7 +102,7 @@ async def test_more_answers_than_places_come_one_after_the_other(
     streams = ask(resident, 3)
     await anext(streams[0])
     # None is given up for waiting: the request has had its turn.
-    assert all(one.wait.timer.cancelled() for one in resident._open.values())
+    assert all(resident._open[row].wait.timer.cancelled() for row in resident._open)
     await held(model)
     assert (resident.active, resident.waiting) == (1, 2)
     model.gate.set()
