@@ -7,7 +7,10 @@ KINDS: Final = frozenset({"string", "integer", "number", "boolean", "null", "obj
 """The types of JSON Schema."""
 
 _MAX_REFERENCES: Final = 16
-"""How deep a schema is looked into: references may be circular."""
+"""How many references are followed from one to the next: they may be circular."""
+
+_MAX_DEPTH: Final = 32
+"""How deep schemas that combine others are looked into."""
 
 
 class Tools:
@@ -45,10 +48,21 @@ class Tools:
 
 def kinds_in(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
     """Return the types that a schema allows; references in it are to the root."""
-    return _kinds(schema, root, _MAX_REFERENCES)
+    return _kinds(schema, root, {}, _MAX_DEPTH) or KINDS
 
 
-def _kinds(schema: Any, root: Mapping[str, Any], depth: int) -> frozenset[str]:
+def _kinds(
+    schema: Any, root: Mapping[str, Any], known: dict[int, frozenset[str]], depth: int
+) -> frozenset[str]:
+    """Return the types that a schema allows.
+
+    Args:
+        schema: any.
+        root: what its references are to.
+        known: the types of schemas that combine others, by their identity: each is looked into
+            once, or a few references to one another would take for ever.
+        depth: how much deeper to look.
+    """
     schema = resolved(schema, root)
     if not isinstance(schema, Mapping) or not depth:
         return KINDS
@@ -61,10 +75,13 @@ def _kinds(schema: Any, root: Mapping[str, Any], depth: int) -> frozenset[str]:
         return frozenset(map(kind_of, schema["enum"]))
     for choice in ("anyOf", "oneOf", "allOf"):
         if isinstance(schema.get(choice), list) and schema[choice]:
-            found = [_kinds(option, root, depth - 1) for option in schema[choice]]
-            if choice == "allOf":
-                return frozenset.intersection(*found)
-            return frozenset().union(*found)
+            if id(schema) not in known:
+                # What a schema allows through itself adds nothing to it, and bars nothing.
+                known[id(schema)] = KINDS if choice == "allOf" else frozenset()
+                found = [_kinds(option, root, known, depth - 1) for option in schema[choice]]
+                combine = frozenset.intersection if choice == "allOf" else frozenset.union
+                known[id(schema)] = combine(*found)
+            return known[id(schema)]
     return KINDS
 
 

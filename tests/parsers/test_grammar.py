@@ -296,12 +296,46 @@ def test_what_cannot_be_constrained_is_refused() -> None:
     with pytest.raises(InvalidRequest) as caught:
         regex_rule("a\\")
     assert caught.value.param == "response_format.regex"
-    for parameters in ({"anyOf": [SCHEMA]}, {"properties": []}, {"properties": {"<a>": {}}}):
+    loop = {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}
+    for parameters in (
+        {"anyOf": [SCHEMA]},
+        {"properties": []},
+        {"properties": {"<a>": {}}},
+    ):
         tool = ToolRule(name="f", parameters=parameters, strict=True)
         with pytest.raises(InvalidRequest) as caught:
             grammar_of("qwen3_coder", tools=(tool,))
         assert caught.value.param == "tools"
         assert grammar_of("hermes", tools=(tool,))
+    for described in (
+        {"$ref": "#/$defs/nothing"},
+        {"$ref": "#/$defs/a"},
+        {"type": "string", "pattern": "a\\"},
+        {"type": "string", "format": "hostname"},
+        {"type": "string", "not": {"const": "a"}},
+        {"allOf": [{"minLength": 1}, {"maxLength": 2}]},
+    ):
+        parameters = {"properties": {"a": described}, "$defs": {"a": loop, "b": loop}}
+        with pytest.raises(InvalidRequest) as caught:
+            grammar_of(
+                "qwen3_coder", tools=(ToolRule(name="f", parameters=parameters, strict=True),)
+            )
+        assert caught.value.param == "tools"
+        assert "'a'" in caught.value.message
+
+
+def test_schemas_that_refer_to_each_other_are_looked_into_once() -> None:
+    several = [{"$ref": f"#/$defs/{at}"} for at in range(9)]
+    parameters = {
+        "properties": {"a": {"$ref": "#/$defs/0"}},
+        "required": ["a"],
+        "$defs": {str(at): {"oneOf": [*several, {"const": str(at)}]} for at in range(9)},
+    }
+    tools = (ToolRule(name="f", parameters=parameters, strict=True),)
+    grammar = grammar_of("glm4_moe", tools=tools, markers=GLM)
+    call = "<tool_call>f<arg_key>a</arg_key><arg_value>{}</arg_value></tool_call>"
+    assert vocabulary(GLM).allows(grammar, call.format(8))
+    assert not vocabulary(GLM).allows(grammar, call.format(9))
 
 
 BOUND = {
@@ -311,6 +345,10 @@ BOUND = {
         "code": {"type": "string", "minLength": 2, "maxLength": 3},
         "zip": {"type": "string", "pattern": "^[0-9]+$"},
         "color": {"anyOf": [{"$ref": "#/$defs/color"}, {"type": "null"}]},
+        "other": {"allOf": [{"$ref": "#/$defs/color"}], "default": "red"},
+        "day": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+        "at": {"type": "string", "format": "date-time"},
+        "link": {"type": "string", "format": "uri", "maxLength": 30},
         "size": {"type": "integer", "maximum": 9},
     },
     "required": ["code"],
@@ -326,6 +364,10 @@ BOUND = {
         ("zip", "12", "1a"),
         ("color", "red", "green"),
         ("color", "null", "nul"),
+        ("other", "blue", "green"),
+        ("day", "2026-02-28", "2026-13-01"),
+        ("at", "2026-02-28T09:30:00.5+01:00", "2026-02-28"),
+        ("link", "https://a.example/b?c=d", "a.example"),
         ("size", "7", "12"),
     ],
 )
