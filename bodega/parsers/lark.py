@@ -5,6 +5,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
+from bodega.errors import InvalidRequest
+from bodega.limits import MAX_COMPILED_CHARS
+
 _SPACING: Final = {
     # A model that may write blanks for ever does at times: one, where people put one, is enough.
     "whitespace_flexible": False,
@@ -67,6 +70,7 @@ class Lark:
         self._markers = markers
         self._names: dict[str, str] = {}
         """Of rules, by what they are."""
+        self._left_chars = MAX_COMPILED_CHARS
 
     def rule(self, body: str, *, lazy: bool = False) -> str:
         """Return the name of a rule, which is added if there is none of just this body."""
@@ -77,7 +81,17 @@ class Lark:
         return self._named("PART", ": ", body)
 
     def _named(self, prefix: str, options: str, body: str) -> str:
-        return self._names.setdefault(options + body, f"{prefix}{len(self._names)}")
+        rule = options + body
+        if rule not in self._names:
+            self._left_chars -= len(rule)
+            if self._left_chars < 0:
+                raise InvalidRequest(
+                    f"The tools make a grammar of more than {MAX_COMPILED_CHARS} characters, which "
+                    "is not compiled. Make their schemas shorter.",
+                    param="tools",
+                )
+            self._names[rule] = f"{prefix}{len(self._names)}"
+        return self._names[rule]
 
     def tag(self, text: str) -> str:
         """Return what stands for a tag of a format: a token of its own, or its text."""

@@ -42,22 +42,24 @@ class ChatGuides:
         Raises:
             InvalidRequest: they cannot be held to what it asks for.
         """
-        constraint = _constraint(loaded, request, rendered)
+        calls = _call_rules(loaded, request)
         budget = _budget(loaded, request, rendered)
-        if constraint is None and budget is None:
+        if request.response_format is None and calls is None and budget is None:
             return [None] * request.n
         model = loaded.resident.model
+
+        def compiled() -> Sequence[Guide | None]:
+            constraint = _constraint(loaded, request, rendered, calls)
+            return [model.compile(constraint, budget) for _ in range(request.n)]
+
         async with self._compiling:
-            return await asyncio.to_thread(
-                lambda: [model.compile(constraint, budget) for _ in range(request.n)]
-            )
+            return await asyncio.to_thread(compiled)
 
 
 def _constraint(
-    loaded: LoadedModel, request: ChatRequest, rendered: RenderedChat
+    loaded: LoadedModel, request: ChatRequest, rendered: RenderedChat, calls: CallRules | None
 ) -> Constraint | None:
     asked = request.response_format
-    calls = _call_rules(loaded, request)
     is_forced = request.tool_choice.mode is CallMode.REQUIRED
     if asked is None and calls is None:
         return None

@@ -1,6 +1,7 @@
 """Answers are held to grammars, each row to its own, and no row is in another's way."""
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from bodega.backends.base import Constraint, Guide, Row, Sampling, TextDecoding, ThinkingBudget
 from bodega.backends.lm.guides import Guides
+from bodega.backends.lm.schema_place import schema_place
 from bodega.errors import InternalError, InvalidRequest
 from tests.lm.rows import Rows, decoding, given, guides, held_to, text_of, together, tokens_of
 from tests.lm.test_runner import TURN_ENDS
@@ -229,6 +231,27 @@ def test_what_is_wrong_with_a_schema_is_told_with_its_place(
     with pytest.raises(InvalidRequest) as caught:
         held_to(f'start: "a" text\ntext: %json {json.dumps(schema)}')
     assert caught.value.message.endswith(told)
+
+
+def test_the_place_of_what_is_wrong_is_looked_for_in_bounded_time() -> None:
+    schema = '{"items": {"type": "strin"}}'
+
+    def wrong(grammar: str) -> str:
+        return "wrong"
+
+    def place(until_s: float) -> str | None:
+        return schema_place(f"start: %json {schema}", "wrong", wrong, until_s)
+
+    assert place(time.monotonic() + 60) == "items"
+    assert place(time.monotonic() - 1) is None
+
+
+def test_oneof_whose_options_cannot_be_told_apart_is_refused_with_advice() -> None:
+    apart = {"oneOf": [{"type": "string"}, {"type": "null"}]}
+    assert held_to(f"start: %json {json.dumps(apart)}")
+    alike = {"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 3}]}
+    with pytest.raises(InvalidRequest, match="not supported. Write anyOf"):
+        held_to(f"start: %json {json.dumps(alike)}")
 
 
 def test_rules_that_nest_deeply_do_not_end_the_process() -> None:

@@ -338,6 +338,17 @@ def test_schemas_that_refer_to_each_other_are_looked_into_once() -> None:
     assert not vocabulary(GLM).allows(grammar, call.format(9))
 
 
+def test_a_grammar_does_not_grow_without_bounds() -> None:
+    parameters = {
+        "properties": {str(at): {"items": {"$ref": "#/$defs/a"}, "type": "array", "maxItems": at}
+            for at in range(200)},
+        "$defs": {"a": {"const": "a" * 9000}},
+    }  # fmt: skip
+    with pytest.raises(InvalidRequest, match="Make their schemas shorter") as caught:
+        grammar_of("qwen3_coder", tools=(ToolRule(name="f", parameters=parameters, strict=True),))
+    assert caught.value.param == "tools"
+
+
 BOUND = {
     "type": "object",
     "$defs": {"color": {"enum": ["red", "blue"]}},

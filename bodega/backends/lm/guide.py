@@ -15,6 +15,8 @@ Mask = npt.NDArray[np.uint32]
 
 _MAX_REASON_CHARS = 400
 _IN_SCHEMA = "failed to compile JSON schema"
+_ADVICE = (" Enable 'coerce_one_of' option to approximate oneOf with anyOf", " Write anyOf")
+"""What llguidance advises, which is for its callers, and what to say instead."""
 _SOURCE = re.compile(r"\n *\d+ \| ")
 
 
@@ -102,6 +104,7 @@ def plain_reason(reason: str) -> str:
     reason = " ".join(reason.removesuffix("<non-verbose/>").split())
     if reason.startswith("NoExtension"):
         return "nothing can come next"
+    reason = reason.replace(*_ADVICE)
     if _IN_SCHEMA in reason:
         reason = reason[reason.index(_IN_SCHEMA) :]
     return reason[:_MAX_REASON_CHARS]

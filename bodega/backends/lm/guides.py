@@ -1,6 +1,7 @@
 """Makes guides for one model's answers: grammars are compiled here, within bounds."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Set
 from concurrent.futures import Future
@@ -31,6 +32,10 @@ _LIMITS: Final = LLParserLimits(
 )
 """A second or two of compiling, 20 ms or so for a mask, and 100 MB, all at the very worst: an
 object of some thousand properties that may all be left out."""
+
+_PLACE_S: Final = 1.0
+"""How long it may take until the place of what is wrong is found: it may be that a schema is
+large, and each part is compiled anew."""
 
 _STACK_BYTES: Final = 512 * 1024 * 1024
 """Address space, of which only what is used is taken: rules are compiled recursively, and the
@@ -106,6 +111,7 @@ class Guides:
             return matcher.deep_copy()
 
     def _compile(self, grammar: str, param: str) -> LLMatcher:
+        until_s = time.monotonic() + _PLACE_S
         matcher = self._new_matcher(grammar)
         # What nothing can begin, or what costs too much to begin, is told before it is asked.
         mask = compute_mask(matcher, self.words)
@@ -113,7 +119,7 @@ class Guides:
             reason = matcher.get_error()
             place = None
             if is_of_schema(reason):
-                place = schema_place(grammar, plain_reason(reason), self._fault)
+                place = schema_place(grammar, plain_reason(reason), self._fault, until_s)
             raise refused(param, reason, place)
         if not mask.any():
             raise refused(param, "nothing can come first")

@@ -1,6 +1,7 @@
 """Where in a JSON schema it is that it cannot be compiled: llguidance tells what alone."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -8,22 +9,22 @@ _NAMED: Final = ("properties", "patternProperties", "dependentSchemas")
 _LISTED: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SINGLE: Final = ("items", "additionalProperties", "contains", "propertyNames", "not")
 _DEFINITIONS: Final = ("$defs", "definitions")
-_MOST_TRIES: Final = 200
 
 Fault = Callable[[str], str | None]
 """Returns what is wrong with a grammar; None if nothing is."""
 
 
-def schema_place(grammar: str, wrong: str, fault: Fault) -> str | None:
+def schema_place(grammar: str, wrong: str, fault: Fault, until_s: float) -> str | None:
     """Return the place of the smallest schema within a grammar that has a fault.
 
     Args:
         grammar: Lark with schemas in it.
         wrong: what is wrong with the whole.
-        fault: compiles grammars; called some hundred times at the very most.
+        fault: compiles grammars.
+        until_s: when to look no further, by the monotonic clock.
     """
     for schema in _schemas(grammar):
-        search = _Search(schema, wrong, fault)
+        search = _Search(schema, wrong, fault, until_s)
         if search.has_fault(schema):
             return search.descend(schema, "") or None
     return None
@@ -46,16 +47,15 @@ def _schemas(grammar: str) -> Iterator[Mapping[str, Any]]:
 class _Search:
     """Looks for one fault, from the whole of a schema to ever smaller parts of it."""
 
-    def __init__(self, root: Mapping[str, Any], wrong: str, fault: Fault) -> None:
+    def __init__(self, root: Mapping[str, Any], wrong: str, fault: Fault, until_s: float) -> None:
         self._definitions = {name: root[name] for name in _DEFINITIONS if name in root}
         self._wrong = wrong
         self._fault = fault
-        self._tries = 0
+        self._until_s = until_s
 
     def has_fault(self, schema: Any) -> bool:
         """Return whether a part has the fault by itself."""
-        self._tries += 1
-        if self._tries > _MOST_TRIES or not isinstance(schema, dict):
+        if time.monotonic() > self._until_s or not isinstance(schema, dict):
             return False
         text = json.dumps({**schema, **self._definitions}, ensure_ascii=False)
         return self._fault(f"start: %json {text}") == self._wrong
