@@ -21,6 +21,11 @@ def new_call_id() -> str:
     return f"call_{secrets.token_hex(12)}"
 
 
+def new_short_call_id() -> str:
+    """Return a fresh id of a tool call, 9 hexadecimal digits."""
+    return secrets.token_hex(5)[:9]
+
+
 def request_id(given: str | None) -> str:
     """Return the caller's request id if it is plain text of up to 128 characters, else a new one.
 

@@ -4,6 +4,7 @@ import re
 from typing import ClassVar, Final
 
 from bodega.parsers.call_format import MAX_NAME_CHARS
+from bodega.parsers.call_ids import SHORT
 from bodega.parsers.json_calls import JsonCalls
 from bodega.parsers.source import Reading
 
@@ -56,6 +57,10 @@ class Mistral(JsonCalls):
     """`[TOOL_CALLS][{"name": ..., "arguments": {...}}]`, or `[TOOL_CALLS]name[ARGS]{...}`."""
 
     openings: ClassVar = ("[TOOL_CALLS]",)
+
+    def open_call(self, name: str, call_id: str | None = None) -> None:
+        """A call begins; an id that the template would not take back is none."""
+        super().open_call(name, call_id if call_id and SHORT.fullmatch(call_id) else None)
 
     def read(self, opening: str) -> Reading[None]:
         """Read the list, or the calls that follow each other by their names."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from bodega.parsers.call_format import CallFormat
+from bodega.parsers.call_ids import fresh_id
 from bodega.parsers.gemma import Gemma
 from bodega.parsers.harmony import Harmony
 from bodega.parsers.json_formats import Hermes, Llama3Json, Mistral
@@ -58,6 +59,7 @@ class MessageParser:
             ending: the end of the prompt, after the last message.
             tools: the tools of the request, as OpenAI's API has them.
         """
+        self._tool_calls = tool_calls
         known = self._markers = frozenset(markers)
         self._source = Source(known)
         self._writer = Writer(trims=(reasoning, tool_calls) != ("none", "none"))
@@ -82,6 +84,10 @@ class MessageParser:
         if self._harmony is not None:
             return self._harmony.thinking
         return self._thinks and not self._writer.is_calling
+
+    def new_call_id(self) -> str:
+        """Return an id for a call that has none of its format's."""
+        return fresh_id(self._tool_calls)
 
     def push(self, text: str, markers: Sequence[tuple[int, int]] = ()) -> list[Part]:
         """Read on.

@@ -16,6 +16,7 @@ from bodega.errors import (
 )
 from bodega.ids import new_chat_id
 from bodega.limits import MAX_MESSAGES
+from bodega.parsers.call_ids import with_fitting_ids
 from bodega.parsers.choice import NONE
 from bodega.parsers.message import MessageParser
 from bodega.services.answer import Answer
@@ -159,10 +160,11 @@ def _parser(
 async def _rendered(loaded: LoadedModel, request: ChatRequest) -> RenderedChat:
     tools = request.told_tools
     arguments = _arguments(loaded, request)
+    messages = [with_fitting_ids(loaded.tool_call_parser, one) for one in request.messages]
 
     def render() -> RenderedChat:
         return loaded.resident.model.render_chat(
-            request.messages,
+            messages,
             arguments,
             tools=tools or None,
             goes_on=request.continue_final_message,

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from bodega.engine.request import Delta, Finish, TokenLogprobs
 from bodega.engine.stream import AnswerStream
-from bodega.ids import new_call_id
 from bodega.parsers.message import MessageParser
 from bodega.parsers.parts import (
     CallArguments,
@@ -130,7 +129,7 @@ class ChatChoice:
             found = [*found, *parser.finish()]
         for part in found:
             if isinstance(part, CallOpened) and part.id is None:
-                part = replace(part, id=new_call_id())
+                part = replace(part, id=parser.new_call_id())
             parts.append(part)
             self._calls.note(part)
             if self._one_call and self._calls.whole:

@@ -1,6 +1,7 @@
 """A model of every format of output, loaded as users load it, answers in OpenAI's terms."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,6 +74,22 @@ def test_it_may_be_named(server: Server) -> None:
     names = {"reasoning_parser": "glm4_moe", "tool_call_parser": "glm4_moe"}
     assert parsers(load(server, model_path=str(one.folder), **names)) == ("glm4_moe", "glm4_moe")
     check(server, one)
+
+
+def test_ids_of_calls_are_such_that_the_template_takes_them_back(server: Server) -> None:
+    one = FORMATS["mistral"]
+    load(server, model_path=str(one.folder), tool_call_parser="mistral")
+    oslo, result = (
+        next(exchange for exchange in one.exchanges if exchange.name == name)
+        for name in ("oslo", "result")
+    )
+    messages, tools = list(oslo.messages), list(oslo.tools)
+    message = server.chat(messages=messages, tools=tools).json()["choices"][0]["message"]
+    call_id = message["tool_calls"][0]["id"]
+    assert re.fullmatch("[A-Za-z0-9]{9}", call_id)
+    messages += [message, {**result.messages[-1], "tool_call_id": call_id}]
+    answer = server.chat(messages=messages, tools=tools).json()
+    assert answer["choices"][0]["message"]["content"] == result.reply.content
 
 
 def test_without_it_the_raw_text_is_the_content(server: Server) -> None:

@@ -23,7 +23,7 @@ def test_a_greedy_answer_is_the_reply_as_its_format_writes_it(name: str) -> None
     one, folder = FORMATS[name], format_model(name)
     files = inspect(folder, LoadParameters(model_path=str(folder)))
     for exchange in one.exchanges:
-        messages = [as_template_message(message) for message in exchange.messages]
+        messages = [as_template_message(message, one.name) for message in exchange.messages]
         prompt = files.tokenizer.render_chat(messages, {}, tools=exchange.tools).tokens
         written = one.write(exchange.reply) + one.end_of(exchange.reply)
         answer = files.tokenizer.encode_text(written)

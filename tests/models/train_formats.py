@@ -19,6 +19,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from bodega.backends.lm.template import ChatTemplate
 from bodega.backends.lm.tokenizer import ChatTokenizer
+from bodega.parsers.call_ids import with_fitting_ids
 from tests.models.formats import FORMATS, TOKENS, Format, write_format
 from tests.models.formats.conversations import Message
 from tests.models.train_tiny_chat import CONFIG, WORD, Example, train
@@ -70,15 +71,15 @@ def _texts() -> Iterator[str]:
     for one in FORMATS.values():
         template = ChatTemplate(one.template, {})
         for exchange in one.exchanges:
-            messages = [as_template_message(message) for message in exchange.messages]
+            messages = [as_template_message(message, one.name) for message in exchange.messages]
             text = template.render(messages, {}, tools=exchange.tools) + one.write(exchange.reply)
             for token in TOKENS:
                 text = text.replace(token, "\n\n")
             yield "".join(char for char in text if char.isascii())
 
 
-def as_template_message(message: Message) -> Message:
-    """Return a message of OpenAI's API as templates get it."""
+def as_template_message(message: Message, name: str) -> Message:
+    """Return a message of OpenAI's API as templates of a format get it."""
     calls = [
         {
             **call,
@@ -90,7 +91,9 @@ def as_template_message(message: Message) -> Message:
         for call in message.get("tool_calls", [])
     ]
     known = {**message, "content": message["content"] or ""}
-    return {**known, "tool_calls": calls} if calls else known
+    if calls:
+        known["tool_calls"] = calls
+    return dict(with_fitting_ids(name, known))
 
 
 def _examples(one: Format, folder: Path) -> Iterator[Example]:
@@ -105,7 +108,7 @@ def _examples(one: Format, folder: Path) -> Iterator[Example]:
         return Example(tokens=tokens, prompt_tokens=len(prompt), greedy=True)
 
     for exchange in one.exchanges:
-        messages: Any = [as_template_message(message) for message in exchange.messages]
+        messages: Any = [as_template_message(message, one.name) for message in exchange.messages]
         prompt = tokenizer.render_chat(messages, {}, tools=exchange.tools).tokens
         yield example(prompt, one.write(exchange.reply) + one.end_of(exchange.reply))
 

@@ -354,9 +354,15 @@ GOLDENS = (
         calls=[("get_weather", {"city": "Oslo"}), ("now", {})],
     ),
     Golden(
+        "mistral, an id that its template refuses", "none", "mistral", MISTRAL,
+        "[TOOL_CALLS]now[CALL_ID]call_1[ARGS]{}", calls=[("now", {})],
+    ),
+    Golden(
         "mistral by names", "none", "mistral", MISTRAL,
-        'I look.[TOOL_CALLS]get_weather[ARGS]{"city": "Oslo"}[TOOL_CALLS]now[CALL_ID]x1[ARGS]{}',
-        content="I look.", calls=[("get_weather", {"city": "Oslo"}), ("now", {})], ids=["x1"],
+        'I look.[TOOL_CALLS]get_weather[ARGS]{"city": "Oslo"}[TOOL_CALLS]now[CALL_ID]x1y2z3A4B'
+        "[ARGS]{}",
+        content="I look.", calls=[("get_weather", {"city": "Oslo"}), ("now", {})],
+        ids=["x1y2z3A4B"],
     ),
     Golden(
         "function gemma", "none", "gemma", GEMMA,
