@@ -24,31 +24,19 @@ _EVERY = 2**31 - 1
 
 
 class Sampler:
-    """The sampling parameters of a batch's rows, as columns of shape (rows, 1)."""
+    """Chooses the tokens of a batch's rows: the greedy, the filtered and the free ones apart."""
 
     def __init__(self, rows: Sequence[Sampling]) -> None:
-        self._rows = rows
-        random = [row for row in rows if not row.greedy]
-        self._all_greedy = not random
-        if self._all_greedy:
-            return
-        self._any_greedy = len(random) < len(rows)
-        self._greedy = mx.array([row.greedy for row in rows])
-        self._temperature = _column([1.0 if row.greedy else row.temperature for row in rows])
-        self._any_filtered = any(_filters(row) for row in random)
-        self._all_filtered = all(_filters(row) for row in random)
-        self._unfiltered = mx.array([[not _filters(row)] for row in rows])
-        # Above 1, so that rounding of the sum never cuts a row that wants everything.
-        self._top_p = _column([row.top_p if row.top_p < 1.0 else 2.0 for row in rows])
-        self._has_top_p = any(row.top_p < 1.0 for row in random)
-        self._top_k = mx.array([[row.top_k or _EVERY] for row in rows])
-        self._has_top_k = any(row.top_k for row in random)
-        self._log_min_p = _column([math.log(row.min_p) if row.min_p else -1e30 for row in rows])
-        # Rows that cannot keep more than the candidates, and rows that are not filtered.
-        fitting = [row.greedy or not _filters(row) or 0 < row.top_k <= CANDIDATES for row in rows]
-        self._fitting = mx.array([[fits] for fits in fitting])
-        self._all_fit = all(fitting)
-        self._wide_steps_left = 0
+        groups: dict[type[_Greedy | _Free | _Filtered], list[int]] = {}
+        for at, row in enumerate(rows):
+            kind = _Greedy if row.greedy else _Filtered if _filters(row) else _Free
+            groups.setdefault(kind, []).append(at)
+        self._groups = [
+            (kind([rows[at] for at in places]), places) for kind, places in groups.items()
+        ]
+        self._indices = [mx.array(places) for _, places in self._groups]
+        order = [at for _, places in self._groups for at in places]
+        self._back = mx.array([order.index(at) for at in range(len(rows))])
 
     def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
         """Return the chosen tokens.
@@ -60,27 +48,62 @@ class Sampler:
         Returns:
             uint32, shape (rows,); lazy but for what deciding on a full sort needs.
         """
-        best = mx.argmax(logits, axis=-1)
-        if self._all_greedy:
-            return best
-        keys = mx.array(
-            [row_key(row.seed, at) for row, at in zip(self._rows, positions, strict=True)],
-            mx.uint32,
-        )
-        chosen = self._draw(logits / self._temperature, keys)
-        return mx.where(self._greedy, best, chosen) if self._any_greedy else chosen
+        if len(self._groups) == 1:
+            return self._groups[0][0](logits, positions)
+        chosen = [
+            group(logits[index], [positions[at] for at in places])
+            for (group, places), index in zip(self._groups, self._indices, strict=True)
+        ]
+        return mx.concatenate(chosen)[self._back]
 
-    def _draw(self, scaled: mx.array, keys: mx.array) -> mx.array:
-        if not self._any_filtered:
-            return _draw_all(scaled, keys, None)
-        ids, ordered, keep = self._filter(scaled)
-        if self._all_filtered:
-            scores = mx.where(keep, ordered + gumbel(ids, keys), -mx.inf)
-            at = mx.argmax(scores, axis=-1, keepdims=True)
-            return mx.take_along_axis(ids, at, axis=-1)[:, 0]
-        # Some rows choose among all tokens: draw over all, above each row's least kept logit.
-        least = _least(ordered, keep)
-        return _draw_all(scaled, keys, mx.where(self._unfiltered, -mx.inf, least))
+
+class _Greedy:
+    """Rows that take the likeliest token."""
+
+    def __init__(self, rows: Sequence[Sampling]) -> None:
+        pass
+
+    def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
+        return mx.argmax(logits, axis=-1)
+
+
+class _Free:
+    """Rows that may choose any token. Parameters are columns, of shape (rows, 1)."""
+
+    def __init__(self, rows: Sequence[Sampling]) -> None:
+        self._rows = rows
+        self._temperature = _column([row.temperature for row in rows])
+
+    def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
+        ids = mx.arange(logits.shape[-1], dtype=mx.uint32)[None]
+        noise = gumbel(ids, _keys(self._rows, positions))
+        return mx.argmax(logits / self._temperature + noise, axis=-1)
+
+
+class _Filtered:
+    """Rows that choose among likely tokens. Parameters are columns, of shape (rows, 1)."""
+
+    def __init__(self, rows: Sequence[Sampling]) -> None:
+        self._rows = rows
+        self._temperature = _column([row.temperature for row in rows])
+        # Above 1, so that rounding of the sum never cuts a row that wants everything.
+        self._top_p = _column([row.top_p if row.top_p < 1.0 else 2.0 for row in rows])
+        self._has_top_p = any(row.top_p < 1.0 for row in rows)
+        self._top_k = mx.array([[row.top_k or _EVERY] for row in rows])
+        self._has_top_k = any(row.top_k for row in rows)
+        self._log_min_p = _column([math.log(row.min_p) if row.min_p else -1e30 for row in rows])
+        # Rows that cannot keep more than the candidates.
+        fitting = [0 < row.top_k <= CANDIDATES for row in rows]
+        self._fitting = mx.array([[fits] for fits in fitting])
+        self._all_fit = all(fitting)
+        self._wide_steps_left = 0
+
+    def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
+        ids, ordered, keep = self._filter(logits / self._temperature)
+        noise = gumbel(ids, _keys(self._rows, positions))
+        scores = mx.where(keep, ordered + noise, -mx.inf)
+        at = mx.argmax(scores, axis=-1, keepdims=True)
+        return mx.take_along_axis(ids, at, axis=-1)[:, 0]
 
     def _filter(self, scaled: mx.array) -> tuple[mx.array, mx.array, mx.array]:
         """Return token ids and logits, likeliest first, and which of them to keep."""
@@ -122,6 +145,12 @@ def _filters(row: Sampling) -> bool:
     return row.top_p < 1.0 or row.top_k > 0 or row.min_p > 0.0
 
 
+def _keys(rows: Sequence[Sampling], positions: Sequence[int]) -> mx.array:
+    return mx.array(
+        [row_key(row.seed, at) for row, at in zip(rows, positions, strict=True)], mx.uint32
+    )
+
+
 def _column(values: Sequence[float]) -> mx.array:
     return mx.array(list(values), mx.float32)[:, None]
 
@@ -138,11 +167,3 @@ def _likeliest_first(scaled: mx.array, ids: mx.array | None) -> tuple[mx.array, 
 def _least(ordered: mx.array, keep: mx.array) -> mx.array:
     """Return the least kept logit of each row."""
     return mx.min(mx.where(keep, ordered, mx.inf), axis=-1, keepdims=True)
-
-
-def _draw_all(scaled: mx.array, keys: mx.array, least: mx.array | None) -> mx.array:
-    ids = mx.arange(scaled.shape[-1], dtype=mx.uint32)[None]
-    scores = scaled + gumbel(ids, keys)
-    if least is not None:
-        scores = mx.where(scaled >= least, scores, -mx.inf)
-    return mx.argmax(scores, axis=-1)

@@ -10,7 +10,7 @@ from bodega.backends.lm.logprobs import Asked
 from bodega.backends.lm.masks import Failures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Step:
     """What was chosen for some rows.
 
