@@ -99,4 +99,4 @@ def test_an_unknown_measurement_is_refused_with_the_known_ones(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["--only", "streams,speed"])
-    assert "'speed' is none of streams, pinned, mixed, varied, constrained, prefix" in capsys.readouterr().err
+    assert "'speed' is none of streams, pinned, mixed, varied" in capsys.readouterr().err
