@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 from bodega.errors import InvalidRequest, quoted
+from bodega.parsers.thinking import thinking_tags
 
 AUTO: Final = "auto"
 NONE: Final = "none"
@@ -18,13 +19,14 @@ _BOTH: Final = (
     "minimax_m2",
     "kimi_k2",
     "deepseek_v3",
+    "mistral",
 )
 
 REASONING_PARSERS: Final = (*_BOTH, AUTO, NONE)
 """Names of parsers that tell thinking from content."""
 
 TOOL_CALL_PARSERS: Final = (
-    *_BOTH, "qwen3_coder", "hermes", "llama3_json", "mistral", "gemma", AUTO, NONE,
+    *_BOTH, "qwen3_coder", "hermes", "llama3_json", "gemma", AUTO, NONE,
 )  # fmt: skip
 """Names of parsers that find calls of tools."""
 
@@ -65,12 +67,14 @@ def choose_reasoning(name: str | None, template: str, markers: Collection[str]) 
     if name != AUTO:
         return name
     found = _format_in(template, markers)
-    if found == "harmony":
+    if found == "harmony" or _marks(found, template):
         return found
-    # DeepSeek's templates close thinking that only the model opens.
-    if "<think>" not in template and "</think>" not in template:
-        return NONE
-    return found if found in _BOTH else "qwen3"
+    return "qwen3" if _marks("qwen3", template) else NONE
+
+
+def _marks(reasoning: str, template: str) -> bool:
+    """Whether a template has a tag of thinking: DeepSeek's has only the closing one."""
+    return any(tag in template for tag in thinking_tags(reasoning) or ())
 
 
 def choose_tool_calls(name: str | None, template: str, markers: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from bodega.parsers.call_ids import SHORT
 from bodega.parsers.json_calls import JsonCalls
 from bodega.parsers.source import Reading
 
+_CLOSERS: Final = re.compile(r"[\s\]}]*")
 _NAME: Final = re.compile(r"[\w.-]*")
 _ID: Final = re.compile(r"[\w-]*")
 
@@ -24,14 +25,18 @@ class Hermes(JsonCalls):
             yield from self.source.space()
             if not (yield from self.calls()):
                 return
-            yield from self.source.space()
+            # Models close a bracket too many at times.
+            yield from self.source.match(_CLOSERS, most=MAX_NAME_CHARS)
             if (yield from self.source.expect(*self.closings)):
                 self.source.forget()
                 return
 
 
 class Llama3Json(JsonCalls):
-    """`{"name": ..., "parameters": {...}}` as all that is said; more follow after semicolons."""
+    """`{"name": ..., "parameters": {...}}` as all that is said; more may follow.
+
+    The format puts semicolons between them, models also commas or nothing but space.
+    """
 
     openings: ClassVar = ("<|python_tag|>",)
     first_openings: ClassVar = ("{",)
@@ -42,8 +47,7 @@ class Llama3Json(JsonCalls):
         while (yield from self._read_one(opening)):
             opening = ""
             yield from self.source.space()
-            if not (yield from self.source.expect(";")):
-                return
+            yield from self.source.expect(";", ",")
             yield from self.source.space()
 
     def _read_one(self, opening: str) -> Reading[bool]:

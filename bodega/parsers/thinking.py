@@ -14,19 +14,17 @@ class ThinkingTags(NamedTuple):
 
 THINK: Final = ThinkingTags("<think>", "</think>")
 
-_TAGS: Final[Mapping[str, ThinkingTags]] = dict.fromkeys(
-    (
-        "qwen3",
-        "qwen3_moe",
-        "qwen3_next",
-        "qwen3_vl",
-        "glm4_moe",
-        "minimax_m2",
-        "kimi_k2",
-        "deepseek_v3",
-    ),
-    THINK,
-)
+_TAGS: Final[Mapping[str, ThinkingTags]] = {
+    "qwen3": THINK,
+    "qwen3_moe": THINK,
+    "qwen3_next": THINK,
+    "qwen3_vl": THINK,
+    "glm4_moe": THINK,
+    "minimax_m2": THINK,
+    "kimi_k2": THINK,
+    "deepseek_v3": THINK,
+    "mistral": ThinkingTags("[THINK]", "[/THINK]"),
+}
 
 
 class Begun(Enum):

@@ -170,6 +170,11 @@ GOLDENS = (
         calls=[("now", {})],
     ),
     Golden(
+        "a bracket too many", "none", "hermes", QWEN,
+        '<tool_call>\n{"name": "now", "arguments": {}}}\n</tool_call>\nSo.',
+        content="So.", calls=[("now", {})],
+    ),
+    Golden(
         "text after a call", "none", "hermes", QWEN,
         'A\n<tool_call>{"name": "now", "arguments": {}}</tool_call>\nB\n',
         content="A\nB\n", calls=[("now", {})],
@@ -343,6 +348,11 @@ GOLDENS = (
         calls=[("now", {})],
     ),
     Golden(
+        "llama3_json, without semicolons", "none", "llama3_json", LLAMA,
+        '{"name": "now", "parameters": {}}\n{"name": "now", "parameters": {"a": 1}}, {"b": 2}',
+        content=', {"b": 2}', calls=[("now", {}), ("now", {"a": 1})],
+    ),
+    Golden(
         "llama3_json, an answer in JSON", "none", "llama3_json", LLAMA,
         '{"name": "Ada", "age": 36}\n',
         content='{"name": "Ada", "age": 36}\n',
@@ -356,6 +366,11 @@ GOLDENS = (
     Golden(
         "mistral, an id that its template refuses", "none", "mistral", MISTRAL,
         "[TOOL_CALLS]now[CALL_ID]call_1[ARGS]{}", calls=[("now", {})],
+    ),
+    Golden(
+        "magistral", "mistral", "mistral", (*MISTRAL, "[THINK]", "[/THINK]"),
+        "[THINK]Rain? [THINK][/THINK]\nI look.[TOOL_CALLS]now[ARGS]{}",
+        thinking="Rain? [THINK]", content="I look.", calls=[("now", {})],
     ),
     Golden(
         "mistral by names", "none", "mistral", MISTRAL,

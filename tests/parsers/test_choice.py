@@ -25,6 +25,8 @@ TEMPLATES = [
     ("<｜Assistant｜></think> <｜tool▁calls▁begin｜>", "deepseek_v3", "deepseek_v3"),
     ("<|start|>assistant<|channel|>analysis<|message|>", "harmony", "harmony"),
     ("[INST] [TOOL_CALLS]", "none", "mistral"),
+    ("[INST] [TOOL_CALLS] [THINK]", "mistral", "mistral"),
+    ("[INST] [TOOL_CALLS] <think>", "qwen3", "mistral"),
     ("<|start_header_id|> <|python_tag|>", "none", "llama3_json"),
     ("<start_function_call>call:", "none", "gemma"),
     ("<|tool_call>call:", "none", "gemma"),
@@ -62,7 +64,7 @@ def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(InvalidRequest, match=r"qwen3_moe.*harmony.*auto") as caught:
         choose_reasoning("qwen4", "", ())
     assert caught.value.param == "reasoning_parser"
-    with pytest.raises(InvalidRequest, match=r"hermes.*mistral.*none") as caught:
+    with pytest.raises(InvalidRequest, match=r"mistral.*hermes.*none") as caught:
         choose_tool_calls("qwen4", "", ())
     assert caught.value.param == "tool_call_parser"
     with pytest.raises(InvalidRequest):

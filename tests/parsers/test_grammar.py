@@ -246,6 +246,22 @@ def test_content_is_constrained_after_thinking(
         assert not words.allows(grammar, good)
 
 
+@pytest.mark.parametrize("markers", [(*MISTRAL, "[THINK]", "[/THINK]"), ()], ids=["tokens", "text"])
+def test_content_is_constrained_after_thinking_in_brackets(markers: tuple[str, ...]) -> None:
+    grammar = answer_grammar(
+        reasoning="mistral",
+        tool_calls="none",
+        markers=markers,
+        ending="[/INST]",
+        content=json_object_rule(),
+        calls=None,
+    )
+    for text in ("{}", "[THINK]Hm.[/THINK]{}"):
+        assert vocabulary(markers).allows(grammar, text)
+    for text in ("[THINK]Hm.[/THINK]So", "[THINK]{}"):
+        assert not vocabulary(markers).allows(grammar, text)
+
+
 def test_content_is_constrained_without_a_reasoning_parser() -> None:
     grammar = answer_grammar(
         reasoning="none",
