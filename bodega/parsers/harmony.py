@@ -78,7 +78,11 @@ class Harmony(CallFormat):
                 return (yield from self._body(head))
             if tag is not None or self.source.exhausted:
                 break
-        self.writer.content(self.source.recorded())
+        text = self.source.recorded()
+        # Of a message that has not begun when the output ends only a call says something.
+        is_cut = self.source.exhausted and (_CHANNEL in head or head.startswith(_START))
+        if not is_cut or "to=" in head:
+            self.writer.content(text)
         return None
 
     def _most(self, pattern: re.Pattern[str]) -> Reading[str]:

@@ -440,6 +440,16 @@ GOLDENS = (
         ending=ASSISTANT, cut=['<|channel|>commentary to=functions.now<|message|>{"a": '],
     ),
     Golden(
+        "harmony, cut in a header", "harmony", "harmony", HARMONY,
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>fi",
+        ending=ASSISTANT, thinking="Hm.",
+    ),
+    Golden(
+        "harmony, cut in the header of a call", "harmony", "harmony", HARMONY,
+        "<|channel|>commentary to=functions.no", ending=ASSISTANT,
+        content="<|channel|>commentary to=functions.no",
+    ),
+    Golden(
         "harmony, no header", "harmony", "harmony", HARMONY, "Hello <|x|>\n", ending=ASSISTANT,
         content="Hello <|x|>\n",
     ),
