@@ -189,9 +189,9 @@ def _arguments(loaded: LoadedModel, request: ChatRequest) -> Mapping[str, Any]:
 
 
 def _chars(value: Any) -> int:
-    """Return how much text a JSON value holds."""
+    """Return how long the text of a JSON value is, about."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):
-        return sum(map(_chars, value.values()))
-    return sum(map(_chars, value)) if isinstance(value, list | tuple) else 0
+        return sum(map(len, value)) + sum(map(_chars, value.values()))
+    return sum(map(_chars, value)) if isinstance(value, list | tuple) else 1

@@ -1,6 +1,7 @@
 """Chats over a scripted model: what an answer is made of, whole and piece by piece."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -266,6 +267,29 @@ async def test_a_thinking_budget_goes_by_what_the_template_opened(
         budgets = [budget for _, budget in served.model.compiled if budget]
     told = [(budget.tokens, budget.opening, budget.closing) for budget in budgets]
     assert told == ([] if opening is ... else [(5, opening, "</think>")])
+
+
+@pytest.mark.parametrize(
+    ("properties", "is_beside"),
+    [({"a": {}}, False), ({"a" * 20_000: {}}, True), ({"a": {"enum": [1] * 20_000}}, True)],
+    ids=["short", "names", "numbers"],
+)
+async def test_what_is_long_is_rendered_beside_the_event_loop(
+    engine: Engine, properties: Json, is_beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    async with inference(engine, tool_call_parser="qwen3") as served:
+        render = served.model.render_chat
+
+        def watched(*arguments: Any, **told: Any) -> Any:
+            threads.append(threading.get_ident())
+            return render(*arguments, **told)
+
+        served.model.answer = tokens_of("Yes.")
+        monkeypatch.setattr(served.model, "render_chat", watched)
+        await served.chat(tools=[tool(parameters={"properties": properties})])
+    assert (threads != [threading.get_ident()]) is is_beside
 
 
 def test_an_answer_may_be_sent_back_as_it_came() -> None:
