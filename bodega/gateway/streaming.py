@@ -13,7 +13,8 @@ from bodega.gateway import sse
 from bodega.gateway.services import Call
 
 _HEADERS = {
-    hdrs.CONTENT_TYPE: "text/event-stream",
+    # Named, or clients that know text by its type alone would read Latin-1.
+    hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
     hdrs.CACHE_CONTROL: "no-cache",
     # Proxies that would collect the stream before passing it on.
     "X-Accel-Buffering": "no",

@@ -231,7 +231,7 @@ def test_a_stream_is_written_so_to_the_byte(server: Server, usage: bool) -> None
         stream=True,
         stream_options={"include_usage": True} if usage else None,
     )
-    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["Cache-Control"] == "no-cache"
     assert answer.headers["Bodega-Model"] == "tiny-chat"
     first = json.loads(answer.content.split(b"\n\n")[0].removeprefix(b"data: "))

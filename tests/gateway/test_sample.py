@@ -120,7 +120,7 @@ async def test_a_stream_without_a_twin_or_terminator_just_ends(
     session: aiohttp.ClientSession,
 ) -> None:
     async with session.get("/watch?name=n") as response:
-        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         event = await response.text()
     assert event.count("data: ") == 1
     assert json.loads(event.removeprefix("data: "))["name"] == "n"

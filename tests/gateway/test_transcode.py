@@ -74,7 +74,7 @@ async def test_stream_of_another_type_is_refused(client: Client, stream: Any) ->
 async def test_a_stream_is_events_and_ends_with_done(client: Client, core: ScriptedCore) -> None:
     async with client.chat(stream=True) as response:
         assert response.status == 200
-        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         assert response.headers["Cache-Control"] == "no-cache"
         assert response.headers["X-Accel-Buffering"] == "no"
         events = await events_of(response)
