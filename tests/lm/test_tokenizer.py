@@ -328,6 +328,40 @@ def test_a_template_of_its_own_for_tools_is_used_where_there_are_some() -> None:
     assert template.render(user("x"), {}) == "plain"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ call.name + ' ' + call.arguments + '.' }}",
+        "{{ call.name ~ ' ' ~ call.arguments ~ '.' }}",
+        "{{ call.name }} {{ call.arguments }}.",
+        "{{ call.name }} {{ call.arguments | tojson }}.",
+        "{{ call.name + ' {' }}{% for key, value in call.arguments | items %}"
+        "{{ key | tojson + ': ' + value | tojson }}{% endfor %}}.",
+        "{% if call.arguments is mapping and call.arguments is not string %}"
+        "{{ call.name + ' ' + call.arguments | tojson + '.' }}{% endif %}",
+    ],
+)
+def test_arguments_of_calls_are_an_object_and_its_text(source: str) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": {"a": "é"}}}
+    messages = [{"role": "assistant", "content": "", "tool_calls": [call]}]
+    set_call = "{% set call = messages[0].tool_calls[0].function %}"
+    assert ChatTemplate(set_call + source, {}).render(messages, {}) == 'f {"a": "é"}.'
+
+
+@pytest.mark.parametrize("content", ["", "Hm."])
+def test_no_text_beside_calls_is_none_and_empty(content: str) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": {}}}
+    messages = [{"role": "assistant", "content": content, "tool_calls": [call]}]
+    source = (
+        "{% set text = messages[0].content %}{{ text is none }} {{ text is not none }} "
+        "{{ text is string }} [{{ text + '|' + text | trim }}]"
+    )
+    told = f"{not content} {bool(content)} True [{content}|{content}]"
+    assert ChatTemplate(source, {}).render(messages, {}) == told
+    messages = [{"role": "assistant", "content": content}]
+    assert ChatTemplate(source, {}).render(messages, {}).startswith("False True True")
+
+
 def test_a_template_tells_which_names_it_uses() -> None:
     source = (
         "{% if reasoning_effort is not defined %}{% set reasoning_effort = 'low' %}{% endif %}"

@@ -7,6 +7,7 @@ import jinja2
 import jinja2.meta
 
 from bodega.backends.lm import template_sandbox as sandbox
+from bodega.backends.lm.template_values import CallArguments, NoText
 from bodega.errors import ChatTemplateError, InvalidModel, InvalidRequest, quoted
 
 if TYPE_CHECKING:
@@ -159,7 +160,16 @@ class ChatTemplate:
         if (reasoning := known.get("reasoning_content")) is not None:
             for name in _REASONING_NAMES:
                 known.setdefault(name, reasoning)
+        if calls := known.get("tool_calls"):
+            known["tool_calls"] = [_as_known_call(call) for call in calls]
+            known["content"] = known["content"] or NoText()
         return known
+
+
+def _as_known_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    arguments = CallArguments(function["arguments"])
+    return {**call, "function": {**function, "arguments": arguments}}
 
 
 def _compiled(source: str) -> tuple[jinja2.Template, frozenset[str]]:

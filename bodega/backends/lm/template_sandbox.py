@@ -19,6 +19,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from bodega.backends.lm.template_values import is_none
 from bodega.limits import MAX_RENDERED_CHARS, MAX_TEMPLATE_STEPS
 
 _LONGEST_POWER_BITS: Final = 1024
@@ -212,6 +213,7 @@ def _environment() -> _Environment:
         extensions=[jinja2.ext.loopcontrols, _Generation],
     )
     environment.filters.update(tojson=_tojson, counted=_counted, joined=_joined)
+    environment.tests.update(none=is_none)
     environment.globals.update(raise_exception=_refuse, strftime_now=_strftime_now)
     return environment
 
