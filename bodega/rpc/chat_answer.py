@@ -114,72 +114,79 @@ class Chunks:
 
     def __init__(self, answer: ChatAnswer, request: Request) -> None:
         self._answer = answer
-        self._request = request
+        # Most of a chunk is the same in every one, and there may be one for every token.
+        self._bare = Chunk(
+            id=answer.id,
+            object="chat.completion.chunk",
+            created=answer.created,
+            model=request.model,
+        )
         self._opened: set[int] = set()
 
     def of(self, piece: ChatPiece) -> list[Chunk]:
         """Return the chunks of what is new of a choice, its role first."""
-        index = piece.choice
         chunks = []
-        if index not in self._opened:
-            self._opened.add(index)
-            role = inference_pb2.ROLE_ASSISTANT
-            chunks.append(self._chunk(index, inference_pb2.ChatDelta(role=role, content="")))
-        deltas = [delta for part in piece.parts if (delta := _delta(part)) is not None]
-        if piece.logprobs and not deltas:
-            deltas.append(inference_pb2.ChatDelta(content=""))
-        told = [self._chunk(index, delta) for delta in deltas]
+        if piece.choice not in self._opened:
+            self._opened.add(piece.choice)
+            chunks.append(self._opening(piece.choice))
+        told = [self._of(piece.choice, part) for part in piece.parts if _is_told(part)]
         if piece.logprobs:
+            if not told:
+                told.append(self._of(piece.choice, Content("")))
             # All in one chunk, with the first of what the tokens brought.
             told[0].choices[0].logprobs.CopyFrom(_logprobs(piece.logprobs))
         return chunks + told
 
     def end(self, index: int, finish: ChatFinish) -> Chunk:
         """Return the chunk that tells why a choice ended."""
-        chunk = self._chunk(index, inference_pb2.ChatDelta())
-        chunk.choices[0].finish_reason = _FINISH[finish]
+        chunk = self._copy()
+        choice = chunk.choices.add(index=index, finish_reason=_FINISH[finish])
+        choice.delta.SetInParent()
         return chunk
 
     def usage(self) -> Chunk:
         """Return the chunk that tells what the answer took."""
-        chunk = self._bare()
+        chunk = self._copy()
         chunk.usage.CopyFrom(usage(self._answer))
         return chunk
 
-    def _bare(self) -> Chunk:
-        return Chunk(
-            id=self._answer.id,
-            object="chat.completion.chunk",
-            created=self._answer.created,
-            model=self._request.model,
-        )
+    def _opening(self, index: int) -> Chunk:
+        chunk = self._of(index, Content(""))
+        chunk.choices[0].delta.role = inference_pb2.ROLE_ASSISTANT
+        return chunk
 
-    def _chunk(self, index: int, delta: inference_pb2.ChatDelta) -> Chunk:
-        chunk = self._bare()
-        chunk.choices.add(index=index, delta=delta)
+    def _of(self, index: int, part: Part) -> Chunk:
+        chunk = self._copy()
+        _add(chunk.choices.add(index=index).delta, part)
+        return chunk
+
+    def _copy(self) -> Chunk:
+        chunk = Chunk()
+        chunk.MergeFrom(self._bare)
         return chunk
 
 
-def _delta(part: Part) -> inference_pb2.ChatDelta | None:
-    """Return what a part adds to a message; None if nothing."""
+def _is_told(part: Part) -> bool:
+    """Whether a part adds anything to a message."""
+    return not isinstance(part, CallClosed)
+
+
+def _add(delta: inference_pb2.ChatDelta, part: Part) -> None:
+    """Add a part to what is new of a message."""
     match part:
         case Content(text) | CallCut(_, text):
-            return inference_pb2.ChatDelta(content=text)
+            delta.content = text
         case Reasoning(text):
-            return inference_pb2.ChatDelta(reasoning_content=text)
+            delta.reasoning_content = text
         case CallOpened(index, name, id):
-            call = inference_pb2.ToolCallDelta(
+            delta.tool_calls.add(
                 index=index,
                 id=id,
                 type=inference_pb2.TOOL_CALL_TYPE_FUNCTION,
                 function={"name": name, "arguments": ""},
             )
-            return inference_pb2.ChatDelta(tool_calls=[call])
         case CallArguments(index, text):
-            more = inference_pb2.ToolCallDelta(index=index, function={"arguments": text})
-            return inference_pb2.ChatDelta(tool_calls=[more])
-        case CallClosed():
-            return None
+            delta.tool_calls.add(index=index, function={"arguments": text})
 
 
 def _logprobs(told: Sequence[TokenLogprobs]) -> inference_pb2.ChoiceLogprobs:

@@ -71,16 +71,14 @@ class ChatService:
         rendered = await _rendered(loaded, request)
         room = _room(rendered, loaded)
         guides = await self._guides.make(loaded, request, rendered)
+        # Before anything is generated, which somebody then has to read.
+        parsers = [_parser(loaded, request, rendered) for _ in guides]
         streams = _generate(loaded, request, rendered, guides, room)
+        one_call = not request.parallel_tool_calls
         return ChatAnswer(
             [
-                ChatChoice(
-                    index,
-                    stream,
-                    _parser(loaded, request, rendered),
-                    one_call=not request.parallel_tool_calls,
-                )
-                for index, stream in enumerate(streams)
+                ChatChoice(index, stream, parser, one_call=one_call)
+                for index, (stream, parser) in enumerate(zip(streams, parsers, strict=True))
             ],
             has_reasoning=loaded.reasoning_parser != NONE,
             request=request,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from bodega.backends.base import Constraint, Guide, RenderedChat, ThinkingBudget
 from bodega.errors import InvalidRequest
@@ -32,7 +33,8 @@ class ChatGuides:
     """Makes what holds answers, beside the event loop."""
 
     def __init__(self) -> None:
-        self._compiling = asyncio.Semaphore(MAX_COMPILING)
+        # Threads of their own: what is compiled for a request that has left still takes its place.
+        self._threads = ThreadPoolExecutor(MAX_COMPILING, "bodega-guides")
 
     async def make(
         self, loaded: LoadedModel, request: ChatRequest, rendered: RenderedChat
@@ -52,8 +54,7 @@ class ChatGuides:
             constraint = _constraint(loaded, request, rendered, calls)
             return [model.compile(constraint, budget) for _ in range(request.n)]
 
-        async with self._compiling:
-            return await asyncio.to_thread(compiled)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, compiled)
 
 
 def _constraint(

@@ -1,7 +1,9 @@
 """Chats over a scripted model: what an answer is made of, whole and piece by piece."""
 
+import asyncio
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,8 +11,10 @@ from bodega_api.v1 import inference_pb2
 from google.protobuf.json_format import MessageToDict
 
 from bodega.engine.engine import Engine
+from bodega.errors import ModelIsLoading
 from bodega.gateway.encode import Encoder
-from tests.engine.scripted import tokens_of
+from bodega.limits import MAX_COMPILING
+from tests.engine.scripted import ScriptedGuide, tokens_of
 from tests.services.inference import CHAT, Inference, Json, chat_body, inference, tool
 
 LOOK = '<tool_call>\n{"name": "look", "arguments": {"at": "it"}}\n</tool_call>'
@@ -303,3 +307,59 @@ def test_an_answer_may_be_sent_back_as_it_came() -> None:
         "tool_calls": [{"id": "call_1", **call("look", "{}")}],
     }
     CHAT.decode(chat_body(messages=[answer]))
+
+
+class HeldCompiler:
+    """Compiles when it may."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.gate = threading.Event()
+
+    def __call__(self, *_: Any) -> ScriptedGuide:
+        self.begun.release()
+        assert self.gate.wait(60)
+        return ScriptedGuide()
+
+
+@pytest.fixture
+def compiler() -> Iterator[HeldCompiler]:
+    """Return a compiler that is let go at the end."""
+    held = HeldCompiler()
+    yield held
+    held.gate.set()
+
+
+async def test_what_is_compiled_for_those_who_left_still_takes_its_place(
+    engine: Engine, compiler: HeldCompiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = {"response_format": {"type": "json_object"}}
+    async with inference(engine) as served:
+        served.model.answer = tokens_of("x")
+        monkeypatch.setattr(served.model, "compile", compiler)
+        leaving = [asyncio.create_task(served.chat(**held)) for _ in range(MAX_COMPILING)]
+        for _ in leaving:
+            assert await asyncio.to_thread(compiler.begun.acquire, timeout=60)
+        for one in leaving:
+            one.cancel()
+        await asyncio.wait(leaving)
+        staying = asyncio.create_task(served.chat(**held))
+        # It comes as far as it can, and so does a thread that would be begun for it.
+        assert (await served.chat()).choices[0].message.content == "x"
+        assert not compiler.begun.acquire(blocking=False)
+        compiler.gate.set()
+        assert (await staying).choices[0].message.content == "x"
+
+
+async def test_a_model_that_goes_while_a_format_is_compiled_refuses_the_request(
+    engine: Engine, compiler: HeldCompiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with inference(engine) as served:
+        monkeypatch.setattr(served.model, "compile", compiler)
+        asked = asyncio.create_task(served.chat(n=2, response_format={"type": "json_object"}))
+        assert await asyncio.to_thread(compiler.begun.acquire, timeout=60)
+        await served.loaded.resident.close(ModelIsLoading(), drain_s=60)
+        compiler.gate.set()
+        with pytest.raises(ModelIsLoading):
+            await asked
+        assert served.loaded.resident.waiting == 0
