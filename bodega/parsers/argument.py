@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bodega.parsers.json_scanner import JsonScanner
+from bodega.parsers.python_literal import json_of
 
 _INTEGER: Final = re.compile(r"-?[0-9]+(\.0+)?")
 
@@ -69,9 +70,16 @@ def as_json(text: str, kinds: frozenset[str]) -> str:
         return "null"
     if "boolean" in kinds and word in ("true", "false"):
         return word
-    if _kind(value) in kinds or ("number" in kinds and _kind(value) == "integer"):
+    if _is_of(value, kinds):
         return value
+    if value[:1] in ("[", "{") and _is_of(written := json_of(value), kinds):
+        return written
     return json.dumps(text, ensure_ascii=False)
+
+
+def _is_of(value: str, kinds: frozenset[str]) -> bool:
+    kind = _kind(value)
+    return kind in kinds or ("number" in kinds and kind == "integer")
 
 
 def _kind(value: str) -> str | None:

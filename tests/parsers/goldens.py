@@ -240,6 +240,27 @@ GOLDENS = (
         calls=[("get_weather", {"city": "5", "days": "soon", "other": "6"})],
     ),
     Golden(
+        "qwen3_coder, lists as Python writes them", "none", "qwen3_coder", QWEN,
+        "<tool_call>\n<function=get_weather>\n<parameter=tags>\n"
+        "['it \\'is\\'', \"it's\", 'a \"b\"\\n\\xe9\\\\', None, True]\n</parameter>\n"
+        "<parameter=where>\n{'lat': 1.5}\n</parameter>\n</function>\n</tool_call>",
+        calls=[
+            (
+                "get_weather",
+                {
+                    "tags": ["it 'is'", "it's", 'a "b"\n\xe9\\', None, True],
+                    "where": {"lat": 1.5},
+                },
+            )
+        ],
+    ),
+    Golden(
+        "qwen3_coder, lists that nobody writes so", "none", "qwen3_coder", QWEN,
+        "<tool_call>\n<function=get_weather>\n<parameter=tags>\n['a', {1, 2}]\n</parameter>\n"
+        "</function>\n</tool_call>",
+        calls=[("get_weather", {"tags": "['a', {1, 2}]"})],
+    ),
+    Golden(
         "qwen3_coder without its first tag", "none", "qwen3_coder", QWEN,
         "<function=now>\n</function>\n</tool_call>", calls=[("now", {})],
     ),
