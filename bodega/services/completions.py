@@ -17,8 +17,9 @@ from bodega.services.generation_request import check_generation, samplings
 from bodega.services.loaded_model import LoadedModel
 from bodega.services.residency import Residency
 
-INLINE_CHARS = 16_384
-"""Texts up to this long are tokenized on the event loop: a thread costs more."""
+INLINE_SIZE = 16_384
+"""Prompts of up to so many characters or tokens together are made ready on the event loop: a
+thread costs more."""
 
 
 class CompletionAnswer(Answer[CompletionPiece]):
@@ -44,10 +45,7 @@ class CompletionService:
         loaded = await self._residency.find(request.model)
         _check(request, loaded)
         loaded.resident.require_room(request.n * len(request.prompts))
-        prompts = [
-            await _tokens(loaded, prompt, f"prompt[{at}]" if len(request.prompts) > 1 else "prompt")
-            for at, prompt in enumerate(request.prompts)
-        ]
+        prompts = await _tokens(loaded, request.prompts)
         return CompletionAnswer(
             _choices(loaded, request, prompts),
             request=request,
@@ -78,28 +76,40 @@ def _check(request: CompletionRequest, loaded: LoadedModel) -> None:
     check_generation(request, loaded.resident.info)
 
 
-async def _tokens(loaded: LoadedModel, prompt: Prompt, path: str) -> Sequence[int]:
-    """Return the tokens of a prompt, for which there is room."""
-    if not isinstance(prompt, str):
-        size = loaded.resident.info.vocabulary_size
-        for at, token in enumerate(prompt):
-            if not 0 <= token < size:
-                raise InvalidRequest(
-                    f"The model's tokens are 0 to {size - 1}; {token} is none.",
-                    param=f"{path}[{at}]",
-                )
-        tokens = prompt
-    elif len(prompt) <= INLINE_CHARS:
-        tokens = loaded.resident.model.encode_text(prompt)
-    else:
-        tokens = await asyncio.to_thread(loaded.resident.model.encode_text, prompt)
+async def _tokens(loaded: LoadedModel, prompts: Sequence[Prompt]) -> Sequence[Sequence[int]]:
+    """Return the tokens of prompts, for each of which there is room."""
+    paths = [f"prompt[{at}]" for at in range(len(prompts))] if len(prompts) > 1 else ["prompt"]
+
+    def tokens() -> Sequence[Sequence[int]]:
+        return [
+            _tokens_of(loaded, prompt, path) for prompt, path in zip(prompts, paths, strict=True)
+        ]
+
+    if sum(map(len, prompts)) <= INLINE_SIZE:
+        return tokens()
+    return await asyncio.to_thread(tokens)
+
+
+def _tokens_of(loaded: LoadedModel, prompt: Prompt, path: str) -> Sequence[int]:
+    tokens = loaded.resident.model.encode_text(prompt) if isinstance(prompt, str) else prompt
     if not tokens:
         raise InvalidRequest("A prompt has at least one token.", param=path)
     if len(tokens) >= loaded.context_length:
         raise ContextLengthExceeded(
             prompt_tokens=len(tokens), context_length=loaded.context_length, param=path
         )
+    if not isinstance(prompt, str):
+        _check_ids(tokens, loaded.resident.info.vocabulary_size, path)
     return tokens
+
+
+def _check_ids(tokens: Sequence[int], size: int, path: str) -> None:
+    for at, token in enumerate(tokens):
+        if not 0 <= token < size:
+            raise InvalidRequest(
+                f"The model's tokens are 0 to {size - 1}; {token} is none.",
+                param=f"{path}[{at}]",
+            )
 
 
 def _choices(

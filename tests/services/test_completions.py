@@ -1,6 +1,7 @@
 """Completions over a scripted model, whole and piece by piece."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -143,3 +144,22 @@ async def test_what_cannot_be_honoured_is_refused_with_its_field(
         with pytest.raises(InvalidRequest) as caught:
             await served.completion(**members)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(("prompts", "is_beside"), [(4, False), (100, True)])
+async def test_prompts_that_are_long_together_are_tokenized_beside_the_event_loop(
+    engine: Engine, prompts: int, is_beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    async with inference(engine, max_concurrency=100) as served:
+        encode = served.model.encode_text
+
+        def watched(text: str) -> list[int]:
+            threads.add(threading.get_ident())
+            return encode(text)
+
+        monkeypatch.setattr(served.model, "encode_text", watched)
+        answer = await served.completion(prompt=["x" * 200] * prompts, max_tokens=1)
+    assert [choice.text for choice in answer.choices] == ["a"] * prompts
+    assert (threads != {threading.get_ident()}) is is_beside
