@@ -20,13 +20,14 @@ _BOTH: Final = (
     "kimi_k2",
     "deepseek_v3",
     "mistral",
+    "gemma",
 )
 
 REASONING_PARSERS: Final = (*_BOTH, AUTO, NONE)
 """Names of parsers that tell thinking from content."""
 
 TOOL_CALL_PARSERS: Final = (
-    *_BOTH, "qwen3_coder", "hermes", "llama3_json", "gemma", AUTO, NONE,
+    *_BOTH, "qwen3_coder", "hermes", "llama3_json", AUTO, NONE,
 )  # fmt: skip
 """Names of parsers that find calls of tools."""
 

@@ -11,7 +11,7 @@ from bodega.parsers.json_formats import Hermes, Llama3Json, Mistral
 from bodega.parsers.parts import Part
 from bodega.parsers.section_formats import DeepseekV3, KimiK2
 from bodega.parsers.source import Reading, Source, Tags
-from bodega.parsers.thinking import Begun, ThinkingTags, begun, thinking_tags
+from bodega.parsers.thinking import Begun, ThinkingTags, begun, thinking_label, thinking_tags
 from bodega.parsers.tools import Tools
 from bodega.parsers.writer import Writer
 from bodega.parsers.xml_formats import Glm4Moe, MinimaxM2, Qwen3Coder, Qwen3Next
@@ -158,6 +158,8 @@ class MessageParser:
         # The template has opened it, and the model does again.
         yield from self._source.space()
         yield from self._source.expect(thinking.opening)
+        if label := thinking_label(thinking):
+            yield from self._source.expect(label)
         tag: str | None = None
         while tag != thinking.closing and not self._source.exhausted:
             if tag is None:

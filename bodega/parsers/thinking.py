@@ -24,6 +24,7 @@ _TAGS: Final[Mapping[str, ThinkingTags]] = {
     "kimi_k2": THINK,
     "deepseek_v3": THINK,
     "mistral": ThinkingTags("[THINK]", "[/THINK]"),
+    "gemma": ThinkingTags("<|channel>", "<channel|>"),
 }
 
 
@@ -43,6 +44,11 @@ class Begun(Enum):
 def thinking_tags(reasoning: str) -> ThinkingTags | None:
     """Return the tags of a reasoning parser; None if its format has none."""
     return _TAGS.get(reasoning)
+
+
+def thinking_label(tags: ThinkingTags) -> str:
+    """Return what a model writes between its opening tag and its thinking; empty if nothing."""
+    return "thought\n" if tags.opening == "<|channel>" else ""
 
 
 def begun(tags: ThinkingTags, ending: str) -> Begun:

@@ -420,6 +420,16 @@ GOLDENS = (
         ],
     ),
     Golden(
+        "gemma 4, thinking", "gemma", "gemma", (*GEMMA4, "<|channel>", "<channel|>"),
+        "<|channel>thought\nRain?\n<channel|>I look.<|tool_call>call:now{}<tool_call|>",
+        thinking="Rain?", content="I look.", calls=[("now", {})],
+    ),
+    Golden(
+        "gemma 4, thinking opened by the template", "gemma", "gemma",
+        (*GEMMA4, "<|channel>", "<channel|>"), "So.\n<channel|>Yes.",
+        ending="<|channel>thought\n", thinking="So.", content="Yes.",
+    ),
+    Golden(
         "gemma 3", "none", "gemma", GEMMA,
         '```tool_code\n{"name": "get_weather", "parameters": {"city": "Oslo"}}\n```',
         calls=[("get_weather", {"city": "Oslo"})],

@@ -30,6 +30,7 @@ TEMPLATES = [
     ("<|start_header_id|> <|python_tag|>", "none", "llama3_json"),
     ("<start_function_call>call:", "none", "gemma"),
     ("<|tool_call>call:", "none", "gemma"),
+    ("<|tool_call>call: <|channel>thought\n<channel|>", "gemma", "gemma"),
     ("<|im_start|>assistant\n", "none", "none"),
     ("<think> {{ content }}", "qwen3", "none"),
     ("", "none", "none"),
@@ -64,7 +65,7 @@ def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(InvalidRequest, match=r"qwen3_moe.*harmony.*auto") as caught:
         choose_reasoning("qwen4", "", ())
     assert caught.value.param == "reasoning_parser"
-    with pytest.raises(InvalidRequest, match=r"mistral.*hermes.*none") as caught:
+    with pytest.raises(InvalidRequest, match=r"gemma.*hermes.*none") as caught:
         choose_tool_calls("qwen4", "", ())
     assert caught.value.param == "tool_call_parser"
     with pytest.raises(InvalidRequest):
