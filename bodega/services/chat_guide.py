@@ -1,8 +1,11 @@
 """What holds the answers to a conversation to what the request asks for."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final
 
 from bodega.backends.base import Constraint, Guide, RenderedChat, ThinkingBudget
 from bodega.errors import InvalidRequest
@@ -28,6 +31,9 @@ _FORMAT_PARAMS = {
     FormatKind.GRAMMAR: "response_format.grammar",
 }
 
+_BLAME_S: Final = 1.0
+"""How long after a failure the tool at fault is looked for: each is compiled by itself."""
+
 
 class ChatGuides:
     """Makes what holds answers, beside the event loop."""
@@ -51,8 +57,13 @@ class ChatGuides:
         model = loaded.resident.model
 
         def compiled() -> Sequence[Guide | None]:
-            constraint = _constraint(loaded, request, rendered, calls)
-            return [model.compile(constraint, budget) for _ in range(request.n)]
+            try:
+                constraint = _constraint(loaded, request, rendered, calls)
+                return [model.compile(constraint, budget) for _ in range(request.n)]
+            except InvalidRequest:
+                if calls is not None:
+                    _refuse_the_tool(loaded, request, rendered, calls)
+                raise
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, compiled)
 
@@ -65,15 +76,41 @@ def _constraint(
     if asked is None and calls is None:
         return None
     param = "tool_choice" if is_forced else "tools" if asked is None else _FORMAT_PARAMS[asked.kind]
-    grammar = answer_grammar(
+    content = None if asked is None or is_forced else _content_rule(asked)
+    return Constraint(grammar=_grammar(loaded, rendered, content, calls), param=param)
+
+
+def _grammar(
+    loaded: LoadedModel, rendered: RenderedChat, content: str | None, calls: CallRules | None
+) -> str:
+    return answer_grammar(
         reasoning=loaded.reasoning_parser,
         tool_calls=loaded.tool_call_parser if calls is not None else NONE,
         markers=loaded.resident.info.markers,
         ending=rendered.ending,
-        content=None if asked is None or is_forced else _content_rule(asked),
+        content=content,
         calls=calls,
     )
-    return Constraint(grammar=grammar, param=param)
+
+
+def _refuse_the_tool(
+    loaded: LoadedModel, request: ChatRequest, rendered: RenderedChat, calls: CallRules
+) -> None:
+    """Refuse the first tool whose calls cannot be held to its schema even alone, if it is found."""
+    until_s = time.monotonic() + _BLAME_S
+    names = [tool["function"]["name"] for tool in request.tools]
+    for rule in calls.tools:
+        if not rule.strict:
+            continue
+        if time.monotonic() > until_s:
+            return
+        param = f"tools[{names.index(rule.name)}].function.parameters"
+        alone = replace(calls, tools=[rule], at_least_one=True, free_text=False)
+        try:
+            grammar = _grammar(loaded, rendered, None, alone)
+            loaded.resident.model.compile(Constraint(grammar=grammar, param=param), None)
+        except InvalidRequest as error:
+            raise InvalidRequest(error.message, param=param) from None
 
 
 def _content_rule(asked: ResponseFormat) -> str:

@@ -7,7 +7,7 @@ import pytest
 from openai import pydantic_function_tool
 from pydantic import BaseModel
 
-from tests.end_to_end.both_ways import ask
+from tests.end_to_end.both_ways import ask, refused
 from tests.end_to_end.server import Json, Server
 from tests.models import TRANSCRIPTS
 
@@ -99,6 +99,7 @@ def test_a_strict_tool_is_parsed_by_the_client(server: Server) -> None:
         assert isinstance(one.function.parsed_arguments, GetWeather)
 
 
+OBJECT = {"type": "json_object"}
 UNLIKELY = {
     "type": "function",
     "function": {
@@ -127,3 +128,15 @@ def test_a_forced_call_follows_the_tools_schema(server: Server, choice: Any) -> 
     assert arguments["color"] in ("red", "green")
     assert arguments["coats"] in (1, 2)
     assert answer["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize("more", [{}, {"tool_choice": "required"}, {"response_format": OBJECT}])
+def test_a_schema_that_calls_cannot_be_held_to_is_refused_with_its_tool(
+    server: Server, more: Json
+) -> None:
+    wrong = {"type": "object", "properties": {"at": {"type": "strin"}}}
+    function = {"name": "look", "parameters": wrong, "strict": True}
+    tools = [*TOOLS, {"type": "function", "function": function}]
+    message = refused(server, messages=list(ONE.messages), tools=tools, **more)
+    assert message["param"] == "tools[1].function.parameters"
+    assert "strin, at 'properties.at'" in message["message"]
