@@ -1,6 +1,7 @@
 """What is known of the tools that a model may call."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 KINDS: Final = frozenset({"string", "integer", "number", "boolean", "null", "object", "array"})
@@ -8,6 +9,9 @@ KINDS: Final = frozenset({"string", "integer", "number", "boolean", "null", "obj
 
 _MAX_REFERENCES: Final = 16
 """How many references are followed from one to the next: they may be circular."""
+
+_MAX_KEYS: Final = 128
+_MAX_KEY_CHARS: Final = 64
 
 _MAX_DEPTH: Final = 32
 """How deep schemas that combine others are looked into."""
@@ -35,15 +39,21 @@ class Tools:
         """Whether a name is a call's where it stands."""
         return bool(name) and (not self.only_known or self.may_be(name))
 
+    def keys(self, name: str) -> Sequence[str]:
+        """Return the names of a tool's parameters; of many or long ones only some."""
+        properties = self._properties(name)
+        short = (key for key in properties if len(key) <= _MAX_KEY_CHARS)
+        return tuple(islice(short, _MAX_KEYS))
+
+    def _properties(self, name: str) -> Mapping[str, Any]:
+        root = self._parameters.get(name)
+        properties = root.get("properties") if isinstance(root, Mapping) else None
+        return properties if isinstance(properties, Mapping) else {}
+
     def kinds(self, name: str, key: str) -> frozenset[str] | None:
         """Return the types that a parameter may have; None if it is unknown."""
-        root = self._parameters.get(name)
-        if not isinstance(root, Mapping):
-            return None
-        properties = root.get("properties")
-        if not isinstance(properties, Mapping) or key not in properties:
-            return None
-        return kinds_in(properties[key], root)
+        properties = self._properties(name)
+        return kinds_in(properties[key], self._parameters[name]) if key in properties else None
 
 
 def kinds_in(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:

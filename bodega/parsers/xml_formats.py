@@ -22,25 +22,35 @@ class XmlFormat(CallFormat):
         value_closing: the tag that ends a value.
         unknown: the types of a parameter that no tool tells of.
         trims_line: whether a line break at each end of a value is the format's own.
+        key_tag: the tag that begins the argument of a key, as a line of its own; empty where
+            models are not known to leave the closing one of the value before it out.
     """
 
     value_closing: ClassVar[str]
     unknown: ClassVar[frozenset[str]] = frozenset({"string"})
     trims_line: ClassVar[bool] = True
+    key_tag: ClassVar[str] = ""
 
     def __init__(
         self, source: Source, writer: Writer, tools: Tools, markers: frozenset[str]
     ) -> None:
         super().__init__(source, writer, tools, markers)
-        self._value_end = Tags([self.value_closing], markers)
         self._name = ""
-        self._is_first = True
+        self._keys: set[str] = set()
+        self._key_tags: dict[str, str] = {}
+        self._value_end = Tags([self.value_closing], markers)
+        self._unclosed: str | None = None
+        """The key of an argument that began within the value before it."""
 
     def begin(self, name: str) -> None:
         """A call begins, without arguments so far."""
         self.open_call(name)
         self.writer.arguments("{")
-        self._name, self._is_first = name, True
+        self._name, self._keys = name, set()
+        if self.key_tag:
+            keys = self.tools.keys(name)
+            self._key_tags = {f"\n{self.key_tag.format(key)}": key for key in keys}
+            self._value_end = Tags([self.value_closing, *self._key_tags], self.markers)
 
     def end(self) -> None:
         """The call is whole."""
@@ -59,9 +69,9 @@ class XmlFormat(CallFormat):
 
     def argument(self, key: str) -> Reading[bool]:
         """Read a value up to the tag that closes it; return whether there was one."""
-        separator = "" if self._is_first else ", "
+        separator = ", " if self._keys else ""
         self.writer.arguments(f"{separator}{json.dumps(key, ensure_ascii=False)}: ")
-        self._is_first = False
+        self._keys.add(key)
         kinds = self.tools.kinds(self._name, key)
         argument = Argument(
             self.unknown if kinds is None else kinds,
@@ -71,10 +81,11 @@ class XmlFormat(CallFormat):
         while True:
             text, tag = yield from self.source.until(self._value_end)
             argument.add(text)
-            if tag is not None and argument.in_string:
+            if tag is not None and (argument.in_string or self._key_tags.get(tag) in self._keys):
                 argument.add(tag)
             elif tag is not None:
                 argument.end()
+                self._unclosed = self._key_tags.get(tag)
                 return True
             if self.source.exhausted:
                 return False
@@ -89,14 +100,16 @@ class XmlFormat(CallFormat):
         """
         self.begin(name)
         while True:
-            yield from self.source.space()
-            match (yield from self.source.expect(key_opening, closing)):
-                case None:
-                    return False
-                case tag if tag == closing:
-                    self.end()
-                    return True
-            key = yield from self.attribute(">")
+            key, self._unclosed = self._unclosed, None
+            if key is None:
+                yield from self.source.space()
+                match (yield from self.source.expect(key_opening, closing)):
+                    case None:
+                        return False
+                    case tag if tag == closing:
+                        self.end()
+                        return True
+                key = yield from self.attribute(">")
             if key is None or not (yield from self.argument(key)):
                 return False
 
@@ -107,6 +120,7 @@ class Qwen3Coder(XmlFormat):
     openings: ClassVar = ("<tool_call>", "<function=")
     closings: ClassVar = ("</tool_call>",)
     value_closing: ClassVar = "</parameter>"
+    key_tag: ClassVar = "<parameter={}>"
 
     def read(self, opening: str) -> Reading[None]:
         """Read the functions of one pair of tags; models leave its first tag out at times."""

@@ -261,6 +261,14 @@ GOLDENS = (
         calls=[("get_weather", {"tags": "['a', {1, 2}]"})],
     ),
     Golden(
+        "qwen3_coder, a value that is not closed", "none", "qwen3_coder", QWEN,
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n<parameter=city>\n"
+        "<parameter=other>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>",
+        calls=[
+            ("get_weather", {"city": "Oslo\n<parameter=city>\n<parameter=other>", "days": 3})
+        ],
+    ),
+    Golden(
         "qwen3_coder without its first tag", "none", "qwen3_coder", QWEN,
         "<function=now>\n</function>\n</tool_call>", calls=[("now", {})],
     ),
