@@ -1,9 +1,7 @@
 """One answer as its reader sees it, on the event loop."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from typing import Self
 
 from bodega.engine.milestones import Milestones
 from bodega.engine.request import Delta
@@ -14,9 +12,8 @@ from bodega.limits import MAX_UNREAD_CHARS, STALL_S
 class AnswerStream:
     """The deltas of one answer.
 
-    Read by `take`, or by iterating over it: then deltas that have waited for
-    the reader are joined. It ends exactly once: after a delta with a finish reason,
-    or with an error. Leaving it by `cancel` or `complete` ends the request.
+    It ends exactly once: after a delta with a finish reason, or with an error.
+    Leaving it by `cancel` or `complete` ends the request.
 
     Attributes:
         on_news: called when there is something to take, or an end to see.
@@ -45,7 +42,6 @@ class AnswerStream:
         self._unread_since_s: float | None = None
         self._error: BodegaError | None = None
         self._ended = False
-        self._news = asyncio.Event()
 
     def push(self, delta: Delta) -> None:
         """Take in what is new."""
@@ -57,7 +53,7 @@ class AnswerStream:
             # A token of little text may have much told of it.
             self._chars += sum(1 + len(told.top) for told in delta.logprobs)
         self._ended = delta.finish is not None
-        self._tell()
+        self.on_news()
         now_s = time.monotonic()
         self.milestones.token_came(now_s)
         if self._is_left_unread(now_s) and not self._ended:
@@ -75,7 +71,7 @@ class AnswerStream:
             return
         self._error = error
         self._ended = True
-        self._tell()
+        self.on_news()
 
     def cancel(self) -> None:
         """End the request: its reader leaves. Does nothing once it has ended."""
@@ -98,38 +94,7 @@ class AnswerStream:
             deltas, self._deltas = self._deltas, []
             self._chars = 0
             self._unread_since_s = None
-            if not self._ended:
-                self._news.clear()
             return deltas
         if self._error is not None:
             raise self._error
         return []
-
-    def _tell(self) -> None:
-        self._news.set()
-        self.on_news()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Delta:
-        await self._news.wait()
-        deltas = self.take()
-        if not deltas:
-            raise StopAsyncIteration
-        return deltas[0] if len(deltas) == 1 else _joined(deltas)
-
-
-def _joined(deltas: list[Delta]) -> Delta:
-    markers: list[tuple[int, int]] = []
-    begin = 0
-    for delta in deltas:
-        markers += [(begin + start, begin + stop) for start, stop in delta.markers]
-        begin += len(delta.text)
-    return Delta(
-        "".join([delta.text for delta in deltas]),
-        sum([delta.tokens for delta in deltas]),
-        deltas[-1].finish,
-        tuple(markers),
-        tuple([told for delta in deltas for told in delta.logprobs]),
-    )

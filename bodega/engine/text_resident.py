@@ -133,22 +133,12 @@ class TextResident:
             self.traffic.rejected_requests += answers
             raise QueueFull(waiting=self.waiting, retry_after_s=self._retry_after_s())
 
-    def generate(self, request: Generation) -> AnswerStream:
-        """Take a request in and return its answer as it grows.
-
-        An answer of which not all can fit in the memory is cut as one that fills the context.
-
-        Raises:
-            QueueFull, BodegaError: as `require_room`.
-            InsufficientMemory: it could not be held even alone.
-        """
-        return self.generate_several([request])[0]
-
-    def generate_several(self, requests: Sequence[Generation]) -> list[AnswerStream]:
+    def generate(self, requests: Sequence[Generation]) -> list[AnswerStream]:
         """Take requests in together, or none of them, and return their answers as they grow.
 
         Those that follow one another with the same prompt prefill it once, as far as prefixes
-        are kept. None is given up for waiting once one of them has had its turn.
+        are kept. None is given up for waiting once one of them has had its turn. An answer of which
+        not all can fit in the memory is cut as one that fills the context.
 
         Raises:
             InvalidRequest, QueueFull, BodegaError: as `require_room`.

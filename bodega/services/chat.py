@@ -136,7 +136,7 @@ def _generate(
         )
         for sampling, guide in zip(samplings(request), guides, strict=True)
     ]
-    return loaded.resident.generate_several(generations)
+    return loaded.resident.generate(generations)
 
 
 def _parser(

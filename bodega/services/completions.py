@@ -137,7 +137,7 @@ def _generate(
     loaded: LoadedModel, request: CompletionRequest, prompts: Sequence[Sequence[int]]
 ) -> Sequence[AnswerStream]:
     sampled = samplings(request)
-    return loaded.resident.generate_several(
+    return loaded.resident.generate(
         [
             Generation(
                 prompt=tokens,

@@ -8,7 +8,6 @@ import pytest
 from bodega.backends.base import Piece, Sampling
 from bodega.engine.engine import Engine
 from bodega.engine.request import Finish, Generation
-from bodega.engine.stream import AnswerStream
 from bodega.engine.text_resident import Admission, TextResident
 from bodega.errors import (
     InternalError,
@@ -18,6 +17,7 @@ from bodega.errors import (
     QueueTimeout,
     SlowReader,
 )
+from tests.engine.reader import Reader, read, reader
 from tests.engine.scripted import ScriptedModel
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -39,15 +39,8 @@ async def opened(
     )
 
 
-def ask(resident: TextResident, tokens: int = 5) -> AnswerStream:
-    return resident.generate(Generation(prompt=[1, 2], sampling=Sampling(), max_tokens=tokens))
-
-
-async def read(stream: AnswerStream) -> tuple[str, int, Finish | None]:
-    text, tokens, finish = "", 0, None
-    async for delta in stream:
-        text, tokens, finish = text + delta.text, tokens + delta.tokens, delta.finish
-    return text, tokens, finish
+def ask(resident: TextResident, tokens: int = 5) -> Reader:
+    return reader(resident, Generation(prompt=[1, 2], sampling=Sampling(), max_tokens=tokens))
 
 
 async def test_answers_are_told_whole(engine: Engine, model: ScriptedModel) -> None:
@@ -64,7 +57,7 @@ async def test_a_reader_that_has_all_it_wants_ends_a_request_that_was_answered(
     resident = await opened(engine, model)
     stream = ask(resident, ENDLESS)
     assert (await anext(stream)).text
-    stream.complete()
+    stream.stream.complete()
     await resident.until_idle()
     assert resident.traffic.completed_requests == 1
     assert resident.traffic.cancelled_requests == 0
@@ -122,7 +115,7 @@ async def test_waiting_too_long_ends_a_request(engine: Engine, model: ScriptedMo
     await anext(running)
     with pytest.raises(QueueTimeout):
         await read(ask(resident))
-    running.cancel()
+    running.stream.cancel()
     assert await read(ask(resident)) == ("abcde", 5, Finish.LENGTH)
 
 
@@ -133,8 +126,8 @@ async def test_leaving_frees_the_place(engine: Engine, model: ScriptedModel) -> 
     waiter = asyncio.create_task(read(ask(resident)))
     await anext(stream)
     assert (resident.active, resident.waiting) == (1, 1)
-    stream.cancel()
-    stream.cancel()
+    stream.stream.cancel()
+    stream.stream.cancel()
     assert await waiter == ("abcde", 5, Finish.LENGTH)
     assert resident.traffic.cancelled_requests == 1
     with pytest.raises(StopAsyncIteration):
@@ -222,7 +215,7 @@ async def test_a_job_runs_beside_answers_and_hands_over_its_result(
 
     assert await engine.run(steps) == "done"
     await anext(stream)
-    stream.cancel()
+    stream.stream.cancel()
     assert len(seen) == 3
 
 

@@ -11,9 +11,9 @@ from bodega.backends.lengths import PAGE_TOKENS
 from bodega.engine.budget import SOFT_SHARE
 from bodega.engine.engine import Engine
 from bodega.engine.request import Finish, Generation
-from bodega.engine.stream import AnswerStream
 from bodega.engine.text_resident import Admission, TextResident
 from bodega.errors import InsufficientMemory, InternalError, NoModelLoaded
+from tests.engine.reader import Reader, read, reader
 from tests.engine.scripted import TOKEN_BYTES, ScriptedModel
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -37,17 +37,8 @@ async def resident(engine: Engine, model: ScriptedModel) -> TextResident:
     return await engine.open(model, Admission(max_concurrency=4, queue_size=4, queue_timeout_s=60))
 
 
-def ask(resident: TextResident, tokens: int = TOKENS, prompt: int = len(PROMPT)) -> AnswerStream:
-    return resident.generate(
-        Generation(prompt=[1] * prompt, sampling=Sampling(), max_tokens=tokens)
-    )
-
-
-async def read(stream: AnswerStream) -> tuple[str, int, Finish | None]:
-    text, tokens, finish = "", 0, None
-    async for delta in stream:
-        text, tokens, finish = text + delta.text, tokens + delta.tokens, delta.finish
-    return text, tokens, finish
+def ask(resident: TextResident, tokens: int = TOKENS, prompt: int = len(PROMPT)) -> Reader:
+    return reader(resident, Generation(prompt=[1] * prompt, sampling=Sampling(), max_tokens=tokens))
 
 
 def whole(tokens: int) -> tuple[str, int, Finish]:
@@ -77,7 +68,7 @@ async def test_it_can_be_cancelled(resident: TextResident, model: ScriptedModel)
     model.hold_at = "leave"
     older, younger = asyncio.create_task(read(ask(resident))), ask(resident)
     await until_one_pauses(model)
-    younger.cancel()
+    younger.stream.cancel()
     model.gate.set()
     assert await older == whole(TOKENS)
     assert await read(ask(resident, 5)) == whole(5)
@@ -127,7 +118,7 @@ async def test_prefixes_get_back_what_rows_leave(
         while model.prefix_bytes is None:
             await asyncio.sleep(0)
     assert model.prefix_bytes < soft
-    stream.cancel()
+    stream.stream.cancel()
     model.gate.set()
     async with asyncio.timeout(60):
         while model.prefix_bytes != soft:

@@ -22,6 +22,7 @@ from bodega.services.models import ModelsService
 from bodega.services.residency import ModelState, Residency
 from bodega.services.state_file import StateFile
 from bodega.services.uses import Uses
+from tests.engine.reader import reader
 from tests.engine.scripted import ScriptedModel
 
 
@@ -237,7 +238,8 @@ async def test_an_unload_that_aborts_ends_running_answers_at_once(
 ) -> None:
     loaded = await residency.load(parameters)
     loading.model.step_s = 0.001
-    stream = loaded.resident.generate(Generation(prompt=[1], sampling=Sampling(), max_tokens=10**9))
+    asked = Generation(prompt=[1], sampling=Sampling(), max_tokens=10**9)
+    stream = reader(loaded.resident, asked)
     await anext(stream)
     assert await residency.unload(abort=True) == "a-model"
     with pytest.raises(ModelUnloaded):
@@ -252,7 +254,8 @@ async def test_a_model_that_nobody_asks_anything_is_unloaded(
     residency.on_change = changed.set
     loaded = await residency.load(replace(parameters, keep_alive_s=1))
     loading.model.hold_at = "decode"
-    stream = loaded.resident.generate(Generation(prompt=[1], sampling=Sampling(), max_tokens=5))
+    asked = Generation(prompt=[1], sampling=Sampling(), max_tokens=5)
+    stream = reader(loaded.resident, asked)
     await anext(stream)
     # An answer takes as long as it takes.
     with pytest.raises(TimeoutError):

@@ -8,9 +8,9 @@ import pytest
 from bodega.backends.base import Sampling
 from bodega.engine.engine import Engine
 from bodega.engine.request import Finish, Generation
-from bodega.engine.stream import AnswerStream
 from bodega.engine.text_resident import Admission, TextResident
 from bodega.errors import InvalidRequest, NoModelLoaded, QueueFull
+from tests.engine.reader import Reader, read, readers
 from tests.engine.scripted import ScriptedModel
 
 ANSWER = ("abcde", 5, Finish.LENGTH)
@@ -30,18 +30,9 @@ async def opened(engine: Engine, model: ScriptedModel, *, rows: int = 8) -> Text
     )
 
 
-def ask(
-    resident: TextResident, answers: int, *, prompt: int = 2, tokens: int = 5
-) -> list[AnswerStream]:
+def ask(resident: TextResident, answers: int, *, prompt: int = 2, tokens: int = 5) -> list[Reader]:
     request = Generation(prompt=[prompt] * 9, sampling=Sampling(), max_tokens=tokens)
-    return resident.generate_several([request] * answers)
-
-
-async def read(stream: AnswerStream) -> tuple[str, int, Finish | None]:
-    text, tokens, finish = "", 0, None
-    async for delta in stream:
-        text, tokens, finish = text + delta.text, tokens + delta.tokens, delta.finish
-    return text, tokens, finish
+    return readers(resident, [request] * answers)
 
 
 async def held(model: ScriptedModel) -> None:
@@ -72,7 +63,7 @@ async def test_prompts_that_differ_do_not_wait_for_each_other(
         Generation(prompt=[prompt], sampling=Sampling(), max_tokens=5) for prompt in (1, 2)
     )
     model.hold_at = "prefill"
-    streams = resident.generate_several([one, one, other, other])
+    streams = readers(resident, [one, one, other, other])
     await held(model)
     assert [list(row.prompt) for row in model.rows][:2] == [[1], [2]]
     model.gate.set()
@@ -87,7 +78,7 @@ async def test_an_answer_that_nobody_wants_leaves_the_others(
     model.hold_at = "prefill"
     streams = ask(resident, 3)
     await held(model)
-    streams[leaving].cancel()
+    streams[leaving].stream.cancel()
     model.gate.set()
     rest = [stream for at, stream in enumerate(streams) if at != leaving]
     assert [await read(stream) for stream in rest] == [ANSWER] * 2

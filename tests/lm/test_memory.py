@@ -13,6 +13,7 @@ from bodega.engine.engine import Engine
 from bodega.engine.request import Generation
 from bodega.engine.text_resident import Admission
 from bodega.errors import NoModelLoaded
+from tests.engine.reader import reader
 from tests.models import TINY_CHAT
 
 LEFT_BYTES = 4096
@@ -35,7 +36,7 @@ async def test_a_model_that_has_answered_goes_whole(engine: Engine) -> None:
         Admission(max_concurrency=2, queue_size=0, queue_timeout_s=60),
     )
     request = Generation(prompt=list(range(40)), sampling=Sampling(), max_tokens=3)
-    assert [delta async for delta in resident.generate(request)]
+    assert [delta async for delta in reader(resident, request)]
     assert mx.get_active_memory() > before + 100 * LEFT_BYTES
     await resident.close(NoModelLoaded(), drain_s=1)
     await engine.close(resident)

@@ -14,6 +14,7 @@ from bodega.config import LoadParameters
 from bodega.engine.engine import Engine
 from bodega.engine.request import Finish, Generation
 from bodega.engine.text_resident import Admission, TextResident
+from tests.engine.reader import read, readers
 from tests.lm.test_runner import MODELS, TURN_ENDS, loaded, prompts
 from tests.models import family_model
 
@@ -100,13 +101,7 @@ async def answered(resident: TextResident) -> list[tuple[str, int, Finish | None
     ]
     requests[1] = replace(requests[1], stops=("no text holds this",))
 
-    async def read(request: Generation) -> tuple[str, int, Finish | None]:
-        text, tokens, finish = "", 0, None
-        async for delta in resident.generate(request):
-            text, tokens, finish = text + delta.text, tokens + delta.tokens, delta.finish
-        return text, tokens, finish
-
-    return await asyncio.gather(*(read(request) for request in requests))
+    return await asyncio.gather(*(read(answer) for answer in readers(resident, requests)))
 
 
 async def test_answers_are_the_same_when_memory_runs_short(engine: Engine) -> None:

@@ -9,8 +9,8 @@ from bodega.backends.registry import prepare_text_model
 from bodega.config import LoadParameters
 from bodega.engine.engine import Engine
 from bodega.engine.request import Generation
-from bodega.engine.stream import AnswerStream
 from bodega.engine.text_resident import Admission, TextResident
+from tests.engine.reader import Reader, readers
 from tests.models import TINY_CHAT, family_model
 
 PROMPT = [(at * 37) % 500 + 40 for at in range(70)]
@@ -26,8 +26,9 @@ async def opened(engine: Engine, family: str) -> TextResident:
     return await engine.open(model, Admission(max_concurrency=8, queue_size=8, queue_timeout_s=60))
 
 
-def ask(resident: TextResident, seeds: range) -> list[AnswerStream]:
-    return resident.generate_several(
+def ask(resident: TextResident, seeds: range) -> list[Reader]:
+    return readers(
+        resident,
         [
             Generation(
                 prompt=PROMPT,
@@ -36,11 +37,11 @@ def ask(resident: TextResident, seeds: range) -> list[AnswerStream]:
                 top_logprobs=1,
             )
             for seed in seeds
-        ]
+        ],
     )
 
 
-async def read(stream: AnswerStream) -> tuple[str, list[bytes], list[float]]:
+async def read(stream: Reader) -> tuple[str, list[bytes], list[float]]:
     text, tokens, logprobs = "", [], []
     async for delta in stream:
         text += delta.text
@@ -54,7 +55,7 @@ async def test_choices_differ_and_repeat_from_one_prefill(engine: Engine, family
     resident = await opened(engine, family)
     streams = ask(resident, range(ANSWERS))
     answers = [await read(stream) for stream in streams]
-    known = [stream.cached_tokens for stream in streams]
+    known = [stream.stream.cached_tokens for stream in streams]
     assert known == [0, *[len(PROMPT) - 1] * (ANSWERS - 1)]
     assert resident.prefix_stats.hit_tokens == (ANSWERS - 1) * (len(PROMPT) - 1)
     assert resident.traffic.prompt_tokens == len(PROMPT)
