@@ -362,6 +362,19 @@ def test_no_text_beside_calls_is_none_and_empty(content: str) -> None:
     assert ChatTemplate(source, {}).render(messages, {}).startswith("False True True")
 
 
+@pytest.mark.parametrize("described", [True, False])
+def test_tools_need_no_description_where_templates_join_it(described: bool) -> None:
+    function = {"name": "f", **({"description": "Finds."} if described else {})}
+    source = (
+        "{% set f = tools[0].function %}{{ f.description is defined }} {{ '// ' + f.description }}"
+        "|{{ f['description'] + '.' }}|{{ '/' ~ f.description }}|{{ f | tojson }}"
+        "{% if f.description %} {{ f.description | trim }}{% endif %}"
+    )
+    told = "True // Finds.|Finds..|/Finds." if described else "False // |.|/"
+    told += f"|{json.dumps(function)}{' Finds.' if described else ''}"
+    assert ChatTemplate(source, {}).render(user("x"), {}, tools=[{"function": function}]) == told
+
+
 def test_a_template_tells_which_names_it_uses() -> None:
     source = (
         "{% if reasoning_effort is not defined %}{% set reasoning_effort = 'low' %}{% endif %}"

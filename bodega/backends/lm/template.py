@@ -7,7 +7,7 @@ import jinja2
 import jinja2.meta
 
 from bodega.backends.lm import template_sandbox as sandbox
-from bodega.backends.lm.template_values import CallArguments, NoText
+from bodega.backends.lm.template_values import CallArguments, NoText, ToolFunction
 from bodega.errors import ChatTemplateError, InvalidModel, InvalidRequest, quoted
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class ChatTemplate:
             )
         variables = {
             "messages": [self._as_known(message) for message in messages],
-            "tools": tools or None,
+            "tools": [_as_known_tool(tool) for tool in tools] if tools else None,
             "documents": None,
             "add_generation_prompt": opens_answer,
             **self._special_tokens,
@@ -164,6 +164,10 @@ class ChatTemplate:
             known["tool_calls"] = [_as_known_call(call) for call in calls]
             known["content"] = known["content"] or NoText()
         return known
+
+
+def _as_known_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    return {**tool, "function": ToolFunction(tool["function"])}
 
 
 def _as_known_call(call: Mapping[str, Any]) -> dict[str, Any]:
