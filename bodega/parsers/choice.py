@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from typing import Final
 
+from bodega.config import AUTO_PARSER, NO_PARSER
 from bodega.errors import InvalidRequest, quoted
 from bodega.parsers.thinking import thinking_tags
 
-AUTO: Final = "auto"
-NONE: Final = "none"
+AUTO: Final = AUTO_PARSER
+NONE: Final = NO_PARSER
 
 _BOTH: Final = (
     "qwen3",
