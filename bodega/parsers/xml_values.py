@@ -7,12 +7,12 @@ from typing import Any, Final
 from bodega.errors import InvalidRequest, quoted
 from bodega.parsers.call_rules import ToolRule
 from bodega.parsers.lark import Lark, either, json_rule, literal, regex
-from bodega.parsers.tools import kinds_in, resolved
+from bodega.parsers.tools import KINDS, kinds_in, resolved
 
 _DEFINITIONS: Final = ("$defs", "definitions")
 _CHOICES: Final = ("anyOf", "oneOf", "allOf")
-_UNHELD: Final = ("not", "if", "contentEncoding", "contentSchema")
-"""What a text cannot be held to."""
+_UNHELD: Final = ("not", "if", "contentEncoding", "contentSchema", "enum", *_CHOICES)
+"""What a text cannot be held to; of choices those that are empty are left there."""
 
 _DATE: Final = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME: Final = (
@@ -101,6 +101,10 @@ class XmlValues:
             return _ANYTHING
         if not isinstance(schema, Mapping) or "$ref" in schema:
             raise self._refusal("described by what leads to no schema", key)
+        stated = schema.get("type", [])
+        for kind in stated if isinstance(stated, list) else [stated]:
+            if not isinstance(kind, str) or kind not in KINDS:
+                raise self._refusal(f"of the type {quoted(str(kind))}", key)
         return schema
 
     def _refusal(self, how: str, key: str) -> InvalidRequest:
@@ -111,7 +115,8 @@ class XmlValues:
             return self._json(schema)
         choices = [schema["const"]] if "const" in schema else _listed(schema, "enum")
         if choices:
-            return f"{either(map(_plain, choices))} {self._end}"
+            # As one terminal they are one thing to follow, however many.
+            return f"{self._lark.terminal(either(map(_plain, choices)))} {self._end}"
         bounds = list(self._bounds(key, schema))
         if not bounds:
             return self._lark.text_to(self._closing)
@@ -131,7 +136,7 @@ class XmlValues:
             if keyword in schema:
                 raise self._refusal(f"described by {quoted(keyword)}", key)
         lengths = [schema.get(name) for name in ("minLength", "maxLength")]
-        least, most = (int(length) if isinstance(length, int | float) else "" for length in lengths)
+        least, most = (_whole(length) for length in lengths)
         if (least, most) != ("", ""):
             yield f"/(.|\\n){{{least or 0},{most}}}/"
         if "pattern" in schema:
@@ -173,6 +178,12 @@ def refusal(tool: ToolRule, how: str) -> InvalidRequest:
 def _listed(schema: Mapping[str, Any], key: str) -> Sequence[Any]:
     found = schema.get(key)
     return found if isinstance(found, list) else []
+
+
+def _whole(length: Any) -> int | str:
+    """Return a number of characters; empty if there is none."""
+    is_whole = isinstance(length, int) or (isinstance(length, float) and length.is_integer())
+    return int(length) if is_whole else ""
 
 
 def _plain(value: Any) -> str:

@@ -317,6 +317,7 @@ def test_what_cannot_be_constrained_is_refused() -> None:
         {"anyOf": [SCHEMA]},
         {"properties": []},
         {"properties": {"<a>": {}}},
+        {"required": [{}]},
     ):
         tool = ToolRule(name="f", parameters=parameters, strict=True)
         with pytest.raises(InvalidRequest) as caught:
@@ -328,6 +329,9 @@ def test_what_cannot_be_constrained_is_refused() -> None:
         {"$ref": "#/$defs/a"},
         {"type": "string", "pattern": "a\\"},
         {"type": "string", "format": "hostname"},
+        {"type": "strin"},
+        {"type": ["string", {}]},
+        {"enum": []},
         {"type": "string", "not": {"const": "a"}},
         {"allOf": [{"minLength": 1}, {"maxLength": 2}]},
     ):
@@ -369,7 +373,7 @@ BOUND = {
     "type": "object",
     "$defs": {"color": {"enum": ["red", "blue"]}},
     "properties": {
-        "code": {"type": "string", "minLength": 2, "maxLength": 3},
+        "code": {"type": "string", "minLength": 2, "maxLength": 3.0},
         "zip": {"type": "string", "pattern": "^[0-9]+$"},
         "color": {"anyOf": [{"$ref": "#/$defs/color"}, {"type": "null"}]},
         "other": {"allOf": [{"$ref": "#/$defs/color"}], "default": "red"},
