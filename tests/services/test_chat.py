@@ -14,6 +14,7 @@ from bodega.engine.engine import Engine
 from bodega.errors import ModelIsLoading
 from bodega.gateway.encode import Encoder
 from bodega.limits import MAX_COMPILING
+from bodega.rpc.call import Call, current_call
 from tests.engine.scripted import ScriptedGuide, tokens_of
 from tests.services.inference import CHAT, Inference, Json, chat_body, inference, tool
 
@@ -363,3 +364,23 @@ async def test_a_model_that_goes_while_a_format_is_compiled_refuses_the_request(
         with pytest.raises(ModelIsLoading):
             await asked
         assert served.loaded.resident.waiting == 0
+
+
+@pytest.mark.parametrize("members", [{}, {"response_format": {"type": "json_object"}}], ids=str)
+async def test_whoever_leaves_a_stream_leaves_all_of_its_choices(
+    engine: Engine, members: Json
+) -> None:
+    async with inference(engine) as served:
+        served.model.step_s = 0.001
+        current_call.set(Call("test"))
+        request = CHAT.decode(chat_body(n=3, **members)).message
+        context: Any = served.context
+        stream = served.servicer.StreamChatCompletion(request, context)  # type: ignore[arg-type]
+        async for chunk in stream:
+            if chunk.choices[0].index == 2:
+                break
+        assert served.loaded.resident.active == 3
+        await stream.aclose()  # type: ignore[attr-defined]
+        await served.loaded.resident.until_idle()
+        traffic = served.loaded.resident.traffic
+    assert (traffic.cancelled_requests, traffic.completed_requests) == (3, 0)
