@@ -83,7 +83,9 @@ def _properties(tool: ToolRule) -> tuple[dict[str, Any], Sequence[str]]:
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, Mapping) or not isinstance(required, list):
         raise refusal(tool, "described by what is no list of properties")
-    properties = {**properties, **{str(key): {} for key in required if key not in properties}}
+    if not all(isinstance(key, str) for key in required):
+        raise refusal(tool, "required by what is no name")
+    properties = {**properties, **{key: {} for key in required if key not in properties}}
     for key in properties:
         if not _KEY.fullmatch(key):
             raise refusal(tool, f"named {quoted(key)} among others")

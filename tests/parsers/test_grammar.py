@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from typing import Any
 
 import jsonschema
 import pytest
@@ -313,6 +314,8 @@ def test_what_cannot_be_constrained_is_refused() -> None:
         regex_rule("a\\")
     assert caught.value.param == "response_format.regex"
     loop = {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}
+    parameters: Any
+    described: Any
     for parameters in (
         {"anyOf": [SCHEMA]},
         {"properties": []},
