@@ -139,6 +139,7 @@ PLACE = "model.layers.0.self_attn.q_proj"
         (_with_config(fine_tune_type="dora"), "'dora'; only lora"),
         (_with_config(lora_parameters={"rank": 4}), "no scale"),
         (_with_config(lora_parameters={"rank": 4, "scale": float("nan")}), "no scale"),
+        (_with_config(lora_parameters={"rank": 4, "scale": 10**400}), "no scale"),
         (_with_config(lora_parameters={"scale": 4.0}), "no rank"),
         (_with_config(lora_parameters={"rank": 5, "scale": 4.0}), "the rank 5 need"),
         (_with_arrays(**{f"{PLACE}.lora_a": mx.zeros((63, 4))}), r"\(63, 4\), and the model"),
@@ -156,3 +157,9 @@ def test_an_adapter_that_is_not_the_models_is_refused_with_the_reason(
         check_adapters(load_model(TINY_CHAT, lazy=True)[0], [read_adapter(str(adapter), 1.0)])
     assert raised.value.param == "lora_paths"
     assert str(adapter) in raised.value.message
+
+
+def test_the_home_of_a_user_who_is_not_known_is_no_place_for_an_adapter() -> None:
+    with pytest.raises(InvalidAdapter, match="not known") as raised:
+        read_adapter("~nobody-of-that-name/adapter", 1.0)
+    assert raised.value.param == "lora_paths"

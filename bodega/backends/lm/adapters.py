@@ -70,16 +70,16 @@ def read_adapter(name: str, factor: float) -> Adapter:
     Raises:
         InvalidAdapter: files are missing or damaged, or are of another kind than LoRA.
     """
-    folder = Path(name).expanduser()
+    folder = _folder(name)
     config = _config(name, folder / _CONFIG)
     if (kind := config.get("fine_tune_type", "lora")) != "lora":
         raise _invalid(name, f"is of the kind {quoted(str(kind))}; only lora is served")
     parameters = config.get("lora_parameters")
     parameters = parameters if isinstance(parameters, dict) else {}
-    rank, scale = parameters.get("rank"), parameters.get("scale")
+    rank, scale = parameters.get("rank"), _number(parameters.get("scale"))
     if type(rank) is not int or not 0 < rank <= _LARGEST_RANK:
         raise _invalid(name, f"has no rank in the lora_parameters of its {_CONFIG}")
-    if not isinstance(scale, int | float) or not math.isfinite(scale):
+    if scale is None:
         raise _invalid(name, f"has no scale in the lora_parameters of its {_CONFIG}")
     file = folder / _WEIGHTS
     shapes = _shapes(name, file)
@@ -150,6 +150,22 @@ def _kind(module: nn.Module | None) -> Any:
 
 def _invalid(name: str, fault: str) -> InvalidAdapter:
     return InvalidAdapter(f"The adapter {quoted(name)} {fault}.", param="lora_paths")
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number, None for anything else."""
+    try:
+        number = float(value) if type(value) in (int, float) else math.nan
+    except OverflowError:  # JSON has integers that no float holds
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _folder(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise _invalid(name, "is in the home of a user who is not known") from error
 
 
 def _config(name: str, path: Path) -> Mapping[str, Any]:
