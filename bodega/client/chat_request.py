@@ -42,7 +42,7 @@ class ChatOptions(TypedDict, total=False):
     logprobs: bool
     top_logprobs: int
     n: int
-    logit_bias: Mapping[int, float]
+    logit_bias: Mapping[int, float] | Mapping[str, float]
     reasoning_effort: str
     thinking_budget_tokens: int
     continue_final_message: bool
@@ -131,7 +131,10 @@ def _set(request: inference_pb2.CreateChatCompletionRequest, name: str, value: A
         case "reasoning_effort":
             effort = inference_pb2.ReasoningEffort.Value(f"REASONING_EFFORT_{value.upper()}")
             setattr(request, name, effort)
-        case "logit_bias" | "metadata":
-            getattr(request, name).update(value)
+        case "logit_bias":
+            # By ids, or by their texts, as JSON has them.
+            request.logit_bias.update({int(token): bias for token, bias in value.items()})
+        case "metadata":
+            request.metadata.update(value)
         case _:
             setattr(request, name, value)

@@ -71,8 +71,14 @@ def test_a_request_takes_mappings_as_openais_api_has_them() -> None:
     request = chat_request(
         "Hi",
         "current",
-        {"tool_choice": named, "response_format": schema, "reasoning_effort": "low"},
+        {
+            "tool_choice": named,
+            "response_format": schema,
+            "reasoning_effort": "low",
+            "logit_bias": {"15": -100},
+        },
     )
+    assert request.logit_bias == {15: -100}
     assert request.tool_choice.named.function.name == "f"
     assert request.response_format.json_schema.schema == '{"type": "object"}'
     assert request.reasoning_effort == inference_pb2.REASONING_EFFORT_LOW
