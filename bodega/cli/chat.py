@@ -29,7 +29,7 @@ def chat(server: Server, *, named: str | None, system: str | None, **options: An
     from bodega.cli.loading import CURRENT, is_loaded, load_model
 
     with server.connect() as client:
-        if not is_loaded(client, named or CURRENT):
+        if not is_loaded(server, client, named or CURRENT):
             load_model(server, client, named or CURRENT)
         info = client.current()
         if info is None:

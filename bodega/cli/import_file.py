@@ -33,12 +33,11 @@ def import_file(
     from bodega.cli.json_output import print_json
     from bodega.cli.models_server import models_server
 
-    path = str(Path(file).expanduser().absolute()) if server.is_near else file
     with (
         models_server(server, with_device=True) as models,
         Console(stderr=True, highlight=False).status(f"Importing {Path(file).name}"),
     ):
-        imported = models.client.import_file(path, model_id=new_id, quantize=quantize)
+        imported = models.client.import_file(server.path(file), model_id=new_id, quantize=quantize)
     if server.as_json:
         print_json(imported)
         return

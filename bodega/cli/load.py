@@ -1,7 +1,6 @@
 """``bodega load`` and ``bodega unload``: which model serves."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -54,10 +53,10 @@ def load(
 def _adapters(server: Server, given: Sequence[str]) -> dict[str, Any]:
     """Return the fields of a load request that tell of the adapters; the user's own folders."""
     adapters = [adapter(text) for text in given]
-    paths = [
-        str(Path(path).expanduser().absolute()) if server.is_near else path for path, _ in adapters
-    ]
-    return {"lora_paths": paths, "lora_scales": [scale for _, scale in adapters]}
+    return {
+        "lora_paths": [server.path(path) for path, _ in adapters],
+        "lora_scales": [scale for _, scale in adapters],
+    }
 
 
 @click.command(epilog="Example: bodega unload --abort")

@@ -1,6 +1,5 @@
 """Have a server load a model, where the user sees how far it is."""
 
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -33,25 +32,22 @@ def load_model(
 
         fetch_demo(default_home())
     how = {"reasoning_parser": AUTO_PARSER, "tool_call_parser": AUTO_PARSER, **how}
-    name = str(Path(named).expanduser().absolute()) if _is_own_folder(server, named) else named
     try:
         with ShownProgress(named, quiet=server.as_json) as shown:
-            return client.load(name, on_progress=shown.load, **how)
+            return client.load(_told(server, named), on_progress=shown.load, **how)
     except KeyboardInterrupt:
         click.echo("The load goes on in the server.", err=True)
         raise
 
 
-def is_loaded(client: Client, named: str) -> bool:
+def is_loaded(server: Server, client: Client, named: str) -> bool:
     """Return whether a model is the loaded one."""
     info = client.current()
     if named == CURRENT or info is None:
         return named == CURRENT
-    return named in (info.model_id, info.model_path) or (
-        named.startswith(_PATH_BEGINS)
-        and str(Path(named).expanduser().absolute()) == info.model_path
-    )
+    return _told(server, named) in (info.model_id, info.model_path)
 
 
-def _is_own_folder(server: Server, named: str) -> bool:
-    return server.is_near and named.startswith(_PATH_BEGINS)
+def _told(server: Server, named: str) -> str:
+    """Return a model's name as the server is to be told it: a folder may be the user's own."""
+    return server.path(named) if named.startswith(_PATH_BEGINS) else named

@@ -28,7 +28,7 @@ def run(
 
     messages = _messages(prompt, system)
     with server.connect() as client:
-        if not is_loaded(client, named):
+        if not is_loaded(server, client, named):
             load_model(server, client, named)
         if server.as_json:
             print_json(client.chat(messages, model=CURRENT, **given(options)))

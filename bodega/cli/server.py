@@ -55,6 +55,18 @@ class Server:
         """Whether it is on this machine, as far as its address tells."""
         return self.address.startswith(_LOOPBACK)
 
+    def path(self, given: str) -> str:
+        """Return a path that the user gave as the server is to be told it.
+
+        It may be relative to where the user is, if the server is on this machine.
+        """
+        if not self.is_near:
+            return given
+        try:
+            return str(Path(given).expanduser().absolute())
+        except RuntimeError:  # the home of a user who is not known, which the server refuses
+            return given
+
     def connect(self) -> "Client":
         """Return a client of it."""
         from bodega.client import Client

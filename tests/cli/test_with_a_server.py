@@ -41,6 +41,8 @@ def test_load_takes_parsers_and_tells_what_was_chosen(bodega: Bodega) -> None:
     shown = bodega.here("show", "current").stdout
     assert "told by qwen3" in shown
     assert "told by hermes" in shown
+    unknown = bodega.here("load", str(TINY_CHAT), "--lora", "~nobody-of-that-name/adapter")
+    assert (unknown.exit_code, "a user who is not known" in unknown.stderr) == (1, True)
     refused = bodega.here("load", str(TINY_CHAT), "--reasoning-parser", "none", "--lora", "/no=2")
     assert (refused.exit_code, "'/no' has no adapter_config.json" in refused.stderr) == (1, True)
 
