@@ -49,6 +49,13 @@ class ChatOptions(TypedDict, total=False):
     metadata: Mapping[str, str]
 
 
+_KEYED: Final[Mapping[str, Callable[[tuple[Any, Any]], tuple[Any, Any]]]] = {
+    # JSON has the ids of tokens as texts.
+    "logit_bias": lambda item: (int(item[0]), item[1]),
+    "metadata": lambda item: item,
+}
+
+
 def chat_request(
     messages: Messages, model: str, options: ChatOptions
 ) -> inference_pb2.CreateChatCompletionRequest:
@@ -64,7 +71,10 @@ def chat_request(
         model=model, messages=map(_message, messages), timings=True
     )
     for name, value in options.items():
-        _set(request, name, value)
+        if name not in ChatOptions.__annotations__:
+            raise TypeError(f"there is no option {name!r}")
+        if value is not None:
+            _set(request, name, value)
     return request
 
 
@@ -113,10 +123,6 @@ def _answered(message: inference_pb2.AssistantMessage) -> inference_pb2.ChatMess
 
 
 def _set(request: inference_pb2.CreateChatCompletionRequest, name: str, value: Any) -> None:
-    if name not in ChatOptions.__annotations__:
-        raise TypeError(f"there is no option {name!r}")
-    if value is None:
-        return
     match name:
         case "stop":
             request.stop.texts.texts.extend([value] if isinstance(value, str) else value)
@@ -131,10 +137,7 @@ def _set(request: inference_pb2.CreateChatCompletionRequest, name: str, value: A
         case "reasoning_effort":
             effort = inference_pb2.ReasoningEffort.Value(f"REASONING_EFFORT_{value.upper()}")
             setattr(request, name, effort)
-        case "logit_bias":
-            # By ids, or by their texts, as JSON has them.
-            request.logit_bias.update({int(token): bias for token, bias in value.items()})
-        case "metadata":
-            request.metadata.update(value)
+        case "logit_bias" | "metadata":
+            getattr(request, name).update(map(_KEYED[name], value.items()))
         case _:
             setattr(request, name, value)
