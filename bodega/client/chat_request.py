@@ -49,13 +49,6 @@ class ChatOptions(TypedDict, total=False):
     metadata: Mapping[str, str]
 
 
-_KEYED: Final[Mapping[str, Callable[[tuple[Any, Any]], tuple[Any, Any]]]] = {
-    # JSON has the ids of tokens as texts.
-    "logit_bias": lambda item: (int(item[0]), item[1]),
-    "metadata": lambda item: item,
-}
-
-
 def chat_request(
     messages: Messages, model: str, options: ChatOptions
 ) -> inference_pb2.CreateChatCompletionRequest:
@@ -138,6 +131,15 @@ def _set(request: inference_pb2.CreateChatCompletionRequest, name: str, value: A
             effort = inference_pb2.ReasoningEffort.Value(f"REASONING_EFFORT_{value.upper()}")
             setattr(request, name, effort)
         case "logit_bias" | "metadata":
-            getattr(request, name).update(map(_KEYED[name], value.items()))
+            _set_mapping(request, name, value)
         case _:
             setattr(request, name, value)
+
+
+def _set_mapping(
+    request: inference_pb2.CreateChatCompletionRequest, name: str, value: Mapping[Any, Any]
+) -> None:
+    if name == "logit_bias":
+        # JSON has the ids of tokens as texts.
+        value = {int(token): bias for token, bias in value.items()}
+    getattr(request, name).update(value)
