@@ -122,9 +122,7 @@ class ContextLengthExceeded(InvalidRequest):
 
     code = "context_length_exceeded"
 
-    def __init__(
-        self, *, prompt_tokens: int, context_length: int, param: str = "messages"
-    ) -> None:
+    def __init__(self, *, prompt_tokens: int, context_length: int, param: str = "messages") -> None:
         what = "conversation" if param == "messages" else "prompt"
         super().__init__(
             f"The {what} takes {prompt_tokens} tokens, and the model's context of "
