@@ -154,7 +154,9 @@ def _harmony(
     analysis = f'{lark.text_to("<|end|>")} {start} "assistant"'
     begun_head, _, begun_body = ending.rpartition("<|start|>")[2].partition("<|message|>")
     if "<|message|>" in ending.rpartition("<|start|>")[2]:
-        if "<|channel|>analysis" in begun_head and not begun_body:
+        is_thinking = "<|channel|>analysis" in begun_head and not begun_body
+        # An answer that is gone on with holds no call yet.
+        if is_thinking or (calls is not None and calls.at_least_one):
             return f"{analysis} {answer}"
         return _content(lark, content)
     if reasoning != "harmony":

@@ -288,6 +288,22 @@ def test_harmony_constrains_the_final_message() -> None:
     assert not words.allows(grammar, "{}")
 
 
+def test_harmony_has_to_call_after_a_message_that_it_goes_on_with() -> None:
+    tool = ToolRule(name="now", parameters={}, strict=True)
+    grammar = answer_grammar(
+        reasoning="harmony",
+        tool_calls="harmony",
+        markers=HARMONY,
+        ending="<|start|>assistant<|channel|>final<|message|>It",
+        content=None,
+        calls=CallRules(tools=[tool], at_least_one=True, parallel=True, free_text=False),
+    )
+    words = vocabulary(HARMONY)
+    call = " to=functions.now<|channel|>commentary json<|message|>{}"
+    assert words.allows(grammar, f" snows.<|end|><|start|>assistant{call}")
+    assert not words.allows(grammar, " snows.")
+
+
 def test_content_or_calls() -> None:
     words = vocabulary(QWEN)
     grammar = grammar_of("qwen3", content=json_object_rule(), at_least_one=False)
