@@ -56,6 +56,7 @@ def test_token_ids_are_a_prompt_too(server: Server) -> None:
     ("fields", "param"),
     [
         ({"prompt": "x", "suffix": "y"}, "suffix"),
+        ({"prompt": "x", "response_format": {"type": "json_object"}}, "response_format"),
         ({"prompt": "x", "best_of": 3}, "best_of"),
         ({"prompt": ["x", 1]}, "prompt[1]"),
         ({"prompt": [1_000_000]}, "prompt[0]"),
