@@ -1,10 +1,13 @@
 """The demo: a real model, fetched, imported, served, and asked on both planes."""
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.end_to_end.grpc_client import ReflectionClient, chat_json
@@ -13,6 +16,21 @@ from tests.models.demo import demo_home
 
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 ANSWER = "The capital of France is Paris."
+
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 12},
+        "age": {"type": "integer", "minimum": 0, "maximum": 120},
+    },
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+FORMATS: list[dict[str, Any]] = [
+    {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}},
+    {"type": "regex", "regex": r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]"},
+    {"type": "grammar", "grammar": 'start: ("yes" | "no") ", " /[a-z]{2,8}/ "."'},
+]
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]
 
@@ -49,6 +67,46 @@ async def test_it_answers_many_at_once_as_it_answers_one(demo: Server) -> None:
             return str(answer.choices[0].message.content)
 
         assert await asyncio.gather(*(ask() for _ in range(4))) == [ANSWER] * 4
+
+
+def check(content: str, form: dict[str, Any]) -> None:
+    """Hold an answer against its format."""
+    if form["type"] == "json_schema":
+        jsonschema.validate(json.loads(content), PERSON)
+    elif form["type"] == "regex":
+        assert re.fullmatch(form["regex"], content), content
+    else:
+        assert re.fullmatch(r"(yes|no), [a-z]{2,8}\.", content), content
+
+
+async def test_its_answers_keep_to_their_formats_alone_and_among_others(demo: Server) -> None:
+    async with demo.async_openai() as client:
+        create: Any = client.chat.completions.create
+
+        async def ask(form: dict[str, Any], *, stream: bool) -> None:
+            answer = await create(
+                model="current",
+                messages=[{"role": "user", "content": "Who was Ada Lovelace?"}],
+                temperature=0.7,
+                seed=7,
+                stream=stream,
+                extra_body={"response_format": form},
+            )
+            if stream:
+                pieces = [chunk.choices[0].delta.content or "" async for chunk in answer]
+                check("".join(pieces), form)
+            else:
+                check(answer.choices[0].message.content, form)
+
+        async def ask_freely() -> None:
+            answer = await create(model="current", messages=QUESTION, temperature=0)
+            assert answer.choices[0].message.content == ANSWER
+
+        every = [(form, stream) for form in FORMATS for stream in (False, True)]
+        for form, stream in every:
+            await ask(form, stream=stream)
+        together = [ask(form, stream=stream) for form, stream in every]
+        await asyncio.gather(*together, ask_freely(), ask_freely())
 
 
 def test_it_says_what_it_is_and_how_it_runs(demo: Server) -> None:
