@@ -1,5 +1,6 @@
 """What the readers of tool calls share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ MAX_NAME_CHARS = 256
 """Longest name of a function or a parameter that is taken for one."""
 
 
-class CallFormat:
+class CallFormat(ABC):
     """One way of writing tool calls. A reader reads on from an opening.
 
     It returns where it does not understand or is through. What it has read by then and not
@@ -36,9 +37,9 @@ class CallFormat:
         self.tools = tools
         self.markers = markers
 
+    @abstractmethod
     def read(self, opening: str) -> Reading[None]:
         """Read calls on from what they begin with."""
-        raise NotImplementedError
 
     def open_call(self, name: str, call_id: str | None = None) -> None:
         """A call begins: its name is known, and its arguments are an object."""

@@ -1,6 +1,7 @@
 """Formats whose calls stand in a section between control tokens: kimi_k2, deepseek_v3."""
 
 import re
+from abc import abstractmethod
 from typing import ClassVar, Final
 
 from bodega.parsers.call_format import MAX_NAME_CHARS, CallFormat
@@ -34,9 +35,9 @@ class SectionFormat(CallFormat):
         if tag is not None:
             self.source.forget()
 
+    @abstractmethod
     def _call(self) -> Reading[bool]:
         """Read a call after its opening; return whether it is whole."""
-        raise NotImplementedError
 
 
 class KimiK2(SectionFormat):

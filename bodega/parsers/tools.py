@@ -21,7 +21,7 @@ class Tools:
     """The tools of a request, as OpenAI's API has them, by their names.
 
     Attributes:
-        only_known: no other name is a call's for now.
+        only_known: no other name is a call's while this is set.
     """
 
     def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
