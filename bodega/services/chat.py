@@ -181,7 +181,7 @@ def _arguments(loaded: LoadedModel, request: ChatRequest) -> Mapping[str, Any]:
     meant: dict[str, Any] = {}
     if effort == "none":
         meant["enable_thinking"] = False
-    elif "reasoning_effort" in loaded.resident.info.template:
+    elif "reasoning_effort" in loaded.resident.info.template_names:
         meant["reasoning_effort"] = effort
     return {**meant, **request.template_arguments}
 

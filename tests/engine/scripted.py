@@ -163,7 +163,7 @@ class ScriptedModel:
             stop_tokens=frozenset({STOP}),
             vocabulary_size=256 + len(MARKERS),
             markers=frozenset(MARKERS),
-            template="{{ reasoning_effort }}",
+            template_names=frozenset({"reasoning_effort"}),
         )
 
     @property
