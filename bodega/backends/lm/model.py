@@ -1,11 +1,13 @@
 """A loaded language model: its tokenizer, its vocabulary's bytes, and runners for its rows."""
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+import mlx.core as mx
 import mlx.nn as nn
+from mlx_lm.models.cache import make_prompt_cache
 
-from bodega.backends import device
+from bodega.backends import blas_threads, device
 from bodega.backends.base import (
     Constraint,
     Guide,
@@ -24,7 +26,13 @@ from bodega.backends.lm.head import Forward
 from bodega.backends.lm.runner import LmRunner
 from bodega.backends.lm.tokenizer import ChatTokenizer
 
-WARM_UP_TOKENS = 8
+WARM_UP_TOKENS = 64
+_WARM_UP_ROWS: Final = (
+    (WARM_UP_TOKENS, Sampling()),
+    (WARM_UP_TOKENS, Sampling()),
+    (WARM_UP_TOKENS, Sampling(temperature=1.0, top_p=0.5)),
+    (WARM_UP_TOKENS - 1, Sampling(temperature=1.0)),
+)
 WARM_UP_LIMIT_S = 600.0
 """Longest first run that is not taken for a hang: a GPU may compile its kernels in it."""
 
@@ -90,15 +98,29 @@ class LmModel:
         return self._guides.make(constraint, budget)
 
     def warm_up(self) -> Generator[Piece, None, None]:
-        """Run the model on a short prompt and for one step, as the first request would."""
+        """Run the model as the first requests would: kernels are compiled then, for each shape."""
         yield Piece(WARM_UP_LIMIT_S)
         runner = self.new_runner()
-        runner.add(Row(id=0, prompt=[0] * WARM_UP_TOKENS, sampling=Sampling()))
-        runner.prefill([Slice(0, 0, WARM_UP_TOKENS)])
-        yield Piece(WARM_UP_LIMIT_S, 0.5)
+        for row, (tokens, sampling) in enumerate(_WARM_UP_ROWS):
+            runner.add(Row(id=row, prompt=[0] * tokens, sampling=sampling))
+        for row in range(2):
+            runner.prefill([Slice(row, 0, _WARM_UP_ROWS[row][0])])
+            yield Piece(WARM_UP_LIMIT_S, 0.2)
+            runner.decode()
+            yield Piece(WARM_UP_LIMIT_S, 0.4)
+        runner.prefill([Slice(row, 0, _WARM_UP_ROWS[row][0]) for row in (2, 3)])
+        yield Piece(WARM_UP_LIMIT_S, 0.6)
         for _ in range(2):
             runner.decode()
         runner.close()
+        for _ in blas_threads.fit(self._run_prompt):
+            yield Piece(WARM_UP_LIMIT_S, 0.8)
+
+    def _run_prompt(self) -> None:
+        if self._parts is None:
+            raise RuntimeError("the model is closed")
+        model, forward = self._parts
+        mx.eval(forward.last(mx.zeros((1, WARM_UP_TOKENS), mx.int32), make_prompt_cache(model)))
 
     def new_runner(self) -> LmRunner:
         """Return a runner without rows. Engine thread only."""
