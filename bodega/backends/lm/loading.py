@@ -15,6 +15,7 @@ from bodega.backends import device
 from bodega.backends.base import Piece, TextModelInfo
 from bodega.backends.cache_cost import CacheCost
 from bodega.backends.lm.adapters import apply_adapters, check_adapters
+from bodega.backends.lm.cpu_layers import fuse
 from bodega.backends.lm.decoding import text_decoding
 from bodega.backends.lm.files import LmFiles
 from bodega.backends.lm.footprint import cache_cost
@@ -107,6 +108,7 @@ class LmLoading:
         warnings = list(files.warnings)
         if device.on_cpu():
             warnings += as_float32(model)
+            fuse(model)
         apply_adapters(model, files.adapters)
         weights = [array for _, array in tree_flatten(model.parameters())]
         size, done = sum(array.nbytes for array in weights), 0
