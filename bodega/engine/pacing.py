@@ -3,6 +3,9 @@
 SLICE_BESIDE_DECODING_S = 0.05
 """Time for prefill in a step that others decode in: their longest gap is a little more."""
 
+SLICE_AMONG_MANY_S = 0.1
+"""The same at most, where more rows wait for their first token than for their next one."""
+
 SLICE_ALONE_S = 0.25
 """Time for prefill in a step of its own: a cancelled prompt ends within it."""
 
@@ -29,11 +32,21 @@ class PrefillPace:
         self._tokens_per_s: float | None = None
         self._decode_s = 0.0
 
-    def slice_tokens(self, *, beside_decoding: bool) -> int:
-        """Return how many prompt tokens the next step may prefill."""
+    def slice_tokens(self, *, decoding: int, prefilling: int) -> int:
+        """Return how many prompt tokens the next step may prefill.
+
+        Args:
+            decoding: rows that wait for it.
+            prefilling: rows that it brings nearer to their first tokens.
+        """
         if self._tokens_per_s is None:
             return FIRST_TOKENS
-        time_s = SLICE_BESIDE_DECODING_S if beside_decoding else SLICE_ALONE_S
+        time_s = SLICE_ALONE_S
+        if decoding:
+            # A burst is prefilled together, which takes less in all: its rows decode together
+            # sooner, and the few that wait are kept from their next token more seldom.
+            among_many_s = SLICE_BESIDE_DECODING_S * prefilling / decoding
+            time_s = min(max(SLICE_BESIDE_DECODING_S, among_many_s), SLICE_AMONG_MANY_S)
         time_s = max(time_s, SLICE_OF_DECODING * self._decode_s)
         return max(MIN_TOKENS, min(MAX_TOKENS, int(self._tokens_per_s * time_s)))
 

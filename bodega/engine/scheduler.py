@@ -92,7 +92,12 @@ class Scheduler:
     @property
     def decoding(self) -> int:
         """How many rows have their prompt behind them."""
-        return sum(1 for row in self._running.values() if row.remaining_prompt == 0)
+        return len(self._running) - self.prefilling
+
+    @property
+    def prefilling(self) -> int:
+        """How many running rows have not."""
+        return sum(1 for row in self._running.values() if row.remaining_prompt)
 
     def submit(self, row: int, *, prompt_tokens: int, max_tokens: int) -> None:
         """Take a row in; it waits for its turn. Alone it must fit in the memory."""
@@ -162,9 +167,13 @@ class Scheduler:
         self._turn += 1
         if self._turn % 2:
             rows.sort(key=lambda pair: pair[1].remaining_prompt)
-        slices = []
+        slices: list[Slice] = []
+        most = budget
         for row, state in rows:
             if budget <= 0:
+                break
+            if slices and budget < state.remaining_prompt <= most:
+                # To run it in two parts costs more than to leave it for the next step.
                 break
             stop = state.prefilled + min(budget, state.remaining_prompt)
             slices.append(Slice(row, state.prefilled, stop))

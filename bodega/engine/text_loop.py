@@ -158,7 +158,9 @@ class TextLoop:
     def _step(self) -> None:
         for row in self._scheduler.admit():
             self._admit(row)
-        budget = self._pace.slice_tokens(beside_decoding=self._scheduler.decoding > 0)
+        budget = self._pace.slice_tokens(
+            decoding=self._scheduler.decoding, prefilling=self._scheduler.prefilling
+        )
         plan = self._scheduler.plan(slice_tokens=budget)
         # Before rows leave: their caches are prefixes then.
         self._runner.limit_prefixes(plan.prefix_bytes)

@@ -92,6 +92,17 @@ def test_a_short_prompt_is_not_behind_a_long_one() -> None:
     assert steps <= 2
 
 
+def test_a_prompt_that_would_fit_in_a_slice_is_not_cut() -> None:
+    played = submitted([(60, 1), (60, 1), (60, 1)], max_rows=3)
+    slices = [played.step(100).prefill for _ in range(3)]
+    assert [[(piece.start, piece.stop) for piece in each] for each in slices] == [[(0, 60)]] * 3
+
+
+def test_a_long_prompt_takes_what_others_leave_of_a_slice() -> None:
+    played = submitted([(60, 1), (300, 1)], max_rows=2)
+    assert [piece.stop - piece.start for piece in played.step(100).prefill] == [60, 40]
+
+
 def test_a_long_prompt_ends_beside_endless_short_ones() -> None:
     scheduler = Scheduler(max_rows=8, budget=PLENTY)
     rows = {0: (640, 1)}
