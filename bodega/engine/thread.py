@@ -2,8 +2,8 @@
 
 Device streams belong to the thread that made them, and a batch must not be
 changed while it is stepped: with one owner neither needs a lock. Work comes in
-as calls on a queue; results leave as calls on the event loop, those of some
-rounds with one wake-up.
+as calls on a queue; results leave as calls on the event loop, those of a round
+with one wake-up.
 """
 
 import asyncio
@@ -19,14 +19,6 @@ from bodega import platform
 logger = logging.getLogger(__name__)
 
 Call = Callable[[], None]
-
-TELL_INTERVAL_S = 0.025
-"""How often results go to the event loop while there is work, but for those that are flushed.
-
-A step of a small model takes less. A stream then gets a few tokens at once, forty times a second,
-which no eye tells from one by one, for a fraction of what a wake-up, two writes and two reads for
-each would cost. First tokens and ends do not wait for it, and a slow model's tokens neither.
-"""
 
 
 class Work(Protocol):
@@ -58,7 +50,6 @@ class EngineThread:
         self._work: list[Work] = []
         self._outbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._deadline: float | None = None
-        self._told_at = 0.0
         self._thread = threading.Thread(target=self._run, name="bodega-engine")
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -101,7 +92,6 @@ class EngineThread:
         """Send what there is to tell now. Thread only."""
         if not self._outbox or self._loop is None:
             return
-        self._told_at = time.monotonic()
         outbox, self._outbox = self._outbox, []
         try:
             self._loop.call_soon_threadsafe(_deliver, outbox)
@@ -126,9 +116,7 @@ class EngineThread:
                 self._deadline = time.monotonic() + work.limit_s()
                 work.advance()
         self._deadline = None
-        due = time.monotonic() - self._told_at >= TELL_INTERVAL_S
-        if due or not any(work.ready() for work in self._work):
-            self.flush()
+        self.flush()
 
     def _take_calls(self) -> bool:
         """Make the calls that wait, or wait for one if there is no work; False to end."""

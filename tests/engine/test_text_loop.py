@@ -1,9 +1,12 @@
 """The steps of a model: what is told when."""
 
+import pytest
+
 from bodega.backends.base import Chosen, Sampling, Tokens
+from bodega.engine import text_loop
 from bodega.engine.budget import CacheBudget
 from bodega.engine.request import Delta, Generation
-from bodega.engine.text_loop import TextLoop
+from bodega.engine.text_loop import TELL_INTERVAL_S, TextLoop
 from bodega.errors import BodegaError, InvalidRequest
 from tests.engine.scripted import ScriptedModel, ScriptedRunner
 
@@ -19,7 +22,12 @@ class Followed(ScriptedModel):
         self._events.append(place)
 
 
-def test_a_token_does_not_wait_for_the_slice_of_anothers_prompt() -> None:
+@pytest.mark.parametrize("told_before_s", [0.0, TELL_INTERVAL_S / 2])
+def test_a_token_waits_for_a_slice_only_if_its_reader_has_just_been_told(
+    monkeypatch: pytest.MonkeyPatch, told_before_s: float
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(text_loop.time, "monotonic", lambda: now[0])
     events: list[str] = []
 
     def grown(row: int, _: Delta) -> None:
@@ -39,12 +47,42 @@ def test_a_token_does_not_wait_for_the_slice_of_anothers_prompt() -> None:
     request = Generation(prompt=[1] * 4, sampling=Sampling(), max_tokens=8)
     loop.submit(1, request)
     loop.advance()
+    now[0] = TELL_INTERVAL_S
     loop.advance()
+    loop.advance()
+    assert events[-1] == "decode"  # it has a token that waits
     loop.submit(2, request)
-    del events[:-1]
+    events.clear()
+    now[0] += told_before_s
     loop.advance()
-    assert events[:4] == ["token of 1", "flush", "prefill", "token of 2"]
-    assert events[4] == "flush"
+    before = ["token of 1", "flush"] if told_before_s else []
+    # The first token of the other waits for nothing.
+    assert events[: len(before) + 3] == [*before, "prefill", "token of 2", "flush"]
+
+
+def test_the_tokens_of_an_interval_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_loop.time, "monotonic", lambda: 0.0)
+    told: list[int] = []
+    model = ScriptedModel()
+    loop = TextLoop(
+        model,
+        max_rows=2,
+        budget=CacheBudget(cost=model.info.cache_cost, size_bytes=model.cache_bytes),
+        started=lambda *_: None,
+        grown=lambda row, delta: told.append(delta.tokens),
+        paused=lambda: None,
+        failed=lambda *_: None,
+        flush=lambda: None,
+    )
+    loop.submit(1, Generation(prompt=[1] * 4, sampling=Sampling(), max_tokens=8))
+    after = []
+    while loop.ready():
+        loop.advance()
+        after.append(sum(told))
+    # The first does not wait, nor does the last.
+    assert set(after[:-1]) == {1, 8}
+    assert after[-1] == 8
+    assert after.count(1) >= 6
 
 
 class Failing(ScriptedRunner):
