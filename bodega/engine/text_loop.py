@@ -31,8 +31,8 @@ each would cost. A slow model's tokens do not wait.
 """
 
 TELL_INTERVAL_EACH_S = 0.002
-"""The same, at least, for each answer that runs: behind the engine a message takes a quarter of that
-of a core's time."""
+"""The same, at least, for each answer that runs: a message takes a quarter of that of a core's time
+behind the engine."""
 
 MAX_TELL_INTERVAL_S = 0.1
 

@@ -51,10 +51,15 @@ class Batch:
         )
         self.tokens: dict[int, list[int]] = {}
 
-    def enter(self, rows: dict[int, Sequence[int]], slice_tokens: int = 4096) -> None:
+    def enter(
+        self,
+        rows: dict[int, Sequence[int]],
+        slice_tokens: int = 4096,
+        sampling: Sampling | None = None,
+    ) -> None:
         for row, prompt in rows.items():
             self.tokens[row] = []
-            self.runner.add(Row(id=row, prompt=prompt, sampling=Sampling()))
+            self.runner.add(Row(id=row, prompt=prompt, sampling=sampling or Sampling()))
         if slice_tokens >= 4096:
             self._take(self.runner.prefill([Slice(row, 0, len(p)) for row, p in rows.items()]))
             return

@@ -1,6 +1,7 @@
 """Rows that decode together: their caches, their last tokens, and how each goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -9,9 +10,9 @@ from bodega.backends.base import Row
 from bodega.backends.lm.head import Forward
 from bodega.backends.lm.logprobs import LogprobRows
 from bodega.backends.lm.masks import Failures, Masks
-from bodega.backends.lm.padded_cache import merge
+from bodega.backends.lm.padded_cache import PaddedCache, merge
 from bodega.backends.lm.penalties import Biases, Counts, Penalties
-from bodega.backends.lm.sampling import Sampler
+from bodega.backends.lm.sampling import Choice, Sampler
 from bodega.backends.lm.step import Step
 
 
@@ -31,6 +32,10 @@ class Batch:
         self.tokens = mx.zeros((0,), mx.uint32)
         self._positions = [len(row.generated) for row in self.rows]
         self._counts: Counts | None = None
+        # What the last run began with, for `step_back`.
+        self._given = self.tokens
+        self._counts_before: Counts | None = None
+        self._can_step_back = all(type(layer) is PaddedCache for layer in cache)
         self._arrange()
 
     def __len__(self) -> int:
@@ -64,14 +69,41 @@ class Batch:
 
     def run(self, forward: Forward) -> mx.array:
         """Run each row's last token, which may be lazy as the logits are that are returned."""
+        self._given, self._counts_before = self.tokens, self._counts
         if self._counts is not None:
             self._counts = self._penalties.count(self._counts, self.tokens)
         return forward.last(self.tokens[:, None], self.cache)
 
+    def step_back(self, right: Mapping[int, int], *, chosen: bool) -> bool:
+        """Undo `run` where it ran a wrong token, so that it can run the right one.
+
+        Args:
+            right: the right tokens of rows that were given wrong ones, by their ids.
+            chosen: whether a token has been chosen since.
+
+        Returns:
+            Whether one of the rows is here.
+        """
+        if right.keys().isdisjoint(self.ids):
+            return False
+        last: list[int] = self._given.tolist()  # type: ignore[assignment]
+        self.tokens = mx.array(
+            [right.get(row.id, token) for row, token in zip(self.rows, last, strict=True)],
+            mx.uint32,
+        )
+        for layer in self.cache:
+            layer.trim(1)
+        self._counts = self._counts_before
+        if chosen:
+            self._positions = [at - 1 for at in self._positions]
+            self.longest -= 1
+        return True
+
     def choose(self, logits: mx.array) -> Step:
         """Choose each row's next token from the logits after its last; lazy.
 
-        Guides must know of all tokens before it.
+        Guides must know of all tokens before it. Where `step_back` is possible, what is chosen may
+        have to be corrected; the step tells of it.
         """
         asked = self._logprobs.ask(logits) if self._logprobs else None
         if self._counts is not None:
@@ -81,7 +113,13 @@ class Batch:
         failures: Failures = {}
         if self._masks:
             logits, failures = self._masks.apply(logits)
-        self.tokens = self._sampler(logits, self._positions)
+        choice = (
+            self._sampler.choose(logits, self._positions)
+            if self._can_step_back
+            else Choice(self._sampler(logits, self._positions))
+        )
+        again = partial(self._sampler.choose_widely, logits, self._positions)
+        self.tokens = choice.tokens
         if asked is not None:
             asked.chose(self.tokens)
         self._positions = [at + 1 for at in self._positions]
@@ -89,6 +127,8 @@ class Batch:
         return Step(
             rows=self.rows,
             tokens=self.tokens,
+            unsure=choice.unsure,
+            again=again if choice.unsure is not None else None,
             asked=asked,
             failures=failures,
             guided=bool(self._masks),

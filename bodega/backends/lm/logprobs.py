@@ -48,7 +48,6 @@ class Asked:
         """Take what was chosen for all rows of the batch, shape (rows,)."""
         own = tokens[self._rows][:, None]
         self._chosen = mx.take_along_axis(self._logits, own, axis=-1) - self._total
-        del self._logits
 
     def arrays(self) -> Iterator[mx.array]:
         """Yield what is to be computed."""

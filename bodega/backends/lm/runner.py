@@ -112,6 +112,9 @@ class LmRunner:
         for batch, _ in steps:
             for row in batch.rows:
                 self._answers[row.id] = _Answer(row.prompt, list(row.generated))
+        for batch, begun in steps:
+            if begun.correct():
+                batch.tokens = begun.tokens
         first = self._read([step for _, step in steps])
         self._batches.join([batch for batch, _ in steps])
         return first
@@ -120,24 +123,38 @@ class LmRunner:
         """Submit one token for each row that decodes; return those submitted before.
 
         Rows with a guide are told of those before the next are chosen, while the device
-        computes the logits; all others do not wait for that.
+        computes the logits; all others do not wait for that. Where one of those before turns
+        out to be wrong, which is seldom, the step that was submitted with it is made again.
         """
-        before, self._submitted = self._submitted, []
+        before = self._submitted
         run = self._batches.run(self._forward)
+        steps = [(batch, batch.choose(logits)) for batch, logits in run if not batch.guided]
         guided = [(batch, logits) for batch, logits in run if batch.guided]
-        self._submit(
-            [batch.choose(logits) for batch, logits in run if not batch.guided],
-            beside=[logits for _, logits in guided],
-        )
+        _submit([step for _, step in steps], beside=[logits for _, logits in guided])
+        if right := {row: token for step in before for row, token in step.correct().items()}:
+            steps = [
+                (batch, batch.choose(batch.run(self._forward)))
+                if batch.step_back(right, chosen=True)
+                else (batch, step)
+                for batch, step in steps
+            ]
+            guided = [
+                (batch, batch.run(self._forward))
+                if batch.step_back(right, chosen=False)
+                else (batch, logits)
+                for batch, logits in guided
+            ]
+            _submit([step for _, step in steps], beside=[logits for _, logits in guided])
+        read = self._read(before)
         if guided:
-            read = self._read(before)
-            self._submit([batch.choose(logits) for batch, logits in guided])
+            told = [(batch, batch.choose(logits)) for batch, logits in guided]
+            _submit([step for _, step in told])
+            steps += told
+        self._submitted = [step for _, step in steps]
         self._steps += 1
         self._batches.sort()
         if self._steps % TIDY_STEPS == 0:
             mx.clear_cache()
-        if not guided:
-            read = self._read(before)
         self._give_back_spare()
         return read
 
@@ -157,11 +174,6 @@ class LmRunner:
         # After a row has left, and again when the step that was in flight then has been read.
         if not (self._prompts or self._batches) and mx.get_cache_memory() > IDLE_SPARE_BYTES:
             mx.clear_cache()
-
-    def _submit(self, steps: Sequence[Step], beside: Sequence[mx.array] = ()) -> None:
-        arrays = [array for step in steps for array in step.arrays()]
-        mx.async_eval([*arrays, *beside])  # type: ignore[no-untyped-call]
-        self._submitted += steps
 
     def _read(self, steps: Sequence[Step]) -> Tokens:
         tokens = [chosen for step in steps for chosen in step.read()]
@@ -241,6 +253,11 @@ class LmRunner:
         step = batch.first(logits)
         mx.eval(*step.arrays(), [layer.state for layer in batch.cache])
         return batch, step
+
+
+def _submit(steps: Sequence[Step], beside: Sequence[mx.array] = ()) -> None:
+    arrays = [array for step in steps for array in step.arrays()]
+    mx.async_eval([*arrays, *beside])  # type: ignore[no-untyped-call]
 
 
 def _alike(slices: Sequence[Slice]) -> list[list[Slice]]:

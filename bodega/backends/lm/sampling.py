@@ -7,6 +7,7 @@ not fit in them. Either way a row chooses the same token.
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import mlx.core as mx
 
@@ -39,22 +40,52 @@ class Sampler:
         self._back = mx.array([order.index(at) for at in range(len(rows))])
 
     def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
-        """Return the chosen tokens.
+        """Return the chosen tokens; waits for them where filters are to be looked at again.
 
         Args:
             logits: float32, shape (rows, vocabulary), penalties taken.
             positions: how many tokens each row has generated before this one.
 
         Returns:
-            uint32, shape (rows,); lazy but for what deciding on a full sort needs.
+            uint32, shape (rows,).
         """
-        if len(self._groups) == 1:
-            return self._groups[0][0](logits, positions)
-        chosen = [
-            group(logits[index], [positions[at] for at in places])
+        choice = self.choose(logits, positions)
+        if choice.unsure is not None and choice.unsure.item():
+            return self.choose_widely(logits, positions)
+        return choice.tokens
+
+    def choose(self, logits: mx.array, positions: Sequence[int]) -> "Choice":
+        """Return what `__call__` returns, perhaps wrong, without waiting for it."""
+        choices = [
+            group(logits, positions)
+            if len(self._groups) == 1
+            else group(logits[index], [positions[at] for at in places])
             for (group, places), index in zip(self._groups, self._indices, strict=True)
         ]
-        return mx.concatenate(chosen)[self._back]
+        if len(choices) == 1:
+            return choices[0]
+        # One group alone has filters.
+        unsure = next((one.unsure for one in choices if one.unsure is not None), None)
+        return Choice(mx.concatenate([one.tokens for one in choices])[self._back], unsure)
+
+    def choose_widely(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
+        """Return what is right where `choose` was unsure; for some steps it sorts everything."""
+        for group, _ in self._groups:
+            group.widen()
+        return self.choose(logits, positions).tokens
+
+
+class Choice(NamedTuple):
+    """What was chosen.
+
+    Attributes:
+        tokens: uint32, shape (rows,); lazy.
+        unsure: bool, shape (): whether some of them may be wrong, as a row keeps more tokens than
+            were looked at; lazy. None where none can be.
+    """
+
+    tokens: mx.array
+    unsure: mx.array | None = None
 
 
 class _Greedy:
@@ -63,8 +94,11 @@ class _Greedy:
     def __init__(self, rows: Sequence[Sampling]) -> None:
         pass
 
-    def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
-        return mx.argmax(logits, axis=-1)
+    def widen(self) -> None:
+        pass
+
+    def __call__(self, logits: mx.array, positions: Sequence[int]) -> Choice:
+        return Choice(mx.argmax(logits, axis=-1))
 
 
 class _Free:
@@ -74,10 +108,13 @@ class _Free:
         self._rows = rows
         self._temperature = _column([row.temperature for row in rows])
 
-    def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
+    def widen(self) -> None:
+        pass
+
+    def __call__(self, logits: mx.array, positions: Sequence[int]) -> Choice:
         ids = mx.arange(logits.shape[-1], dtype=mx.uint32)[None]
         noise = gumbel(ids, _keys(self._rows, positions))
-        return mx.argmax(logits / self._temperature + noise, axis=-1)
+        return Choice(mx.argmax(logits / self._temperature + noise, axis=-1))
 
 
 class _Filtered:
@@ -98,27 +135,23 @@ class _Filtered:
         self._all_fit = all(fitting)
         self._wide_steps_left = 0
 
-    def __call__(self, logits: mx.array, positions: Sequence[int]) -> mx.array:
-        ids, ordered, keep = self._filter(logits / self._temperature)
+    def widen(self) -> None:
+        self._wide_steps_left = WIDE_STEPS
+
+    def __call__(self, logits: mx.array, positions: Sequence[int]) -> Choice:
+        scaled = logits / self._temperature
+        total = mx.logsumexp(scaled, axis=-1, keepdims=True) if self._has_top_p else None
+        narrow = scaled.shape[-1] > CANDIDATES and self._wide_steps_left == 0
+        self._wide_steps_left = max(0, self._wide_steps_left - 1)
+        ids, ordered = _likeliest_first(scaled, likeliest(scaled, CANDIDATES) if narrow else None)
+        keep = self._keep(ordered, total)
         noise = gumbel(ids, _keys(self._rows, positions))
         scores = mx.where(keep, ordered + noise, -mx.inf)
         at = mx.argmax(scores, axis=-1, keepdims=True)
-        return mx.take_along_axis(ids, at, axis=-1)[:, 0]
-
-    def _filter(self, scaled: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-        """Return token ids and logits, likeliest first, and which of them to keep."""
-        total = mx.logsumexp(scaled, axis=-1, keepdims=True) if self._has_top_p else None
-        if scaled.shape[-1] > CANDIDATES and self._wide_steps_left == 0:
-            ids, ordered = _likeliest_first(scaled, likeliest(scaled, CANDIDATES))
-            keep = self._keep(ordered, total)
-            # If the last candidate is kept, more might have been. Reading the answer waits for
-            # the forward pass: the price of not sorting everything.
-            if self._all_fit or mx.all(self._fitting | ~keep[:, -1:]).item():
-                return ids, ordered, keep
-            self._wide_steps_left = WIDE_STEPS
-        self._wide_steps_left = max(0, self._wide_steps_left - 1)
-        ids, ordered = _likeliest_first(scaled, None)
-        return ids, ordered, self._keep(ordered, total)
+        tokens = mx.take_along_axis(ids, at, axis=-1)[:, 0]
+        # If the last candidate is kept, more might have been.
+        may_miss = narrow and not self._all_fit
+        return Choice(tokens, mx.any(keep[:, -1:] & ~self._fitting) if may_miss else None)
 
     def _keep(self, ordered: mx.array, total: mx.array | None) -> mx.array:
         """Return which of the ordered tokens each row keeps.
