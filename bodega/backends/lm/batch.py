@@ -164,7 +164,7 @@ class Batch:
 
     def leave(self, ids: set[int]) -> None:
         """Let rows go; ids that are not here are passed over."""
-        keep = [at for at, row in enumerate(self.rows) if row.id not in ids]
+        keep = _kept([row.id not in ids for row in self.rows])
         if len(keep) == len(self.rows):
             return
         counts = self._split_counts()
@@ -192,3 +192,10 @@ class Batch:
         if self._counts is None:
             return [None] * len(self.rows)
         return self._penalties.split(self._counts, len(self.rows))
+
+
+def _kept(stays: Sequence[bool]) -> list[int]:
+    """Return the places of the rows that stay, of which the last go where others have left."""
+    places = [at for at, one in enumerate(stays) if one]
+    last = [at for at in places if at >= len(places)]
+    return [at if stays[at] else last.pop() for at in range(len(places))]
