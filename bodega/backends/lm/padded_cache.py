@@ -68,8 +68,8 @@ class PaddedCache(BatchKVCache):  # type: ignore[misc] # mlx-lm is not typed
 
     def make_mask(
         self,
-        N: int,  # noqa: N803 - mlx-lm's name
-        return_array: bool = False,  # noqa: FBT001, FBT002 - mlx-lm's
+        N: int,
+        return_array: bool = False,
         window_size: int | None = None,
     ) -> mx.array | None:
         """Return which columns a query sees; None for all."""
