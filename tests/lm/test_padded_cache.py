@@ -31,7 +31,7 @@ def assert_alike(ours: PaddedCache, theirs: Any) -> None:
             assert mx.array_equal(one, two)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(12))
 def test_rows_come_and_go_as_in_mlx_lms_cache(seed: int) -> None:
     drawn = random.Random(seed)
     numbers = iter(range(1000))
@@ -42,8 +42,8 @@ def test_rows_come_and_go_as_in_mlx_lms_cache(seed: int) -> None:
 
     ours, theirs = both()
     assert_alike(ours, theirs)
-    for _ in range(12):
-        match drawn.choice(("extend", "filter", "step")):
+    for _ in range(20):
+        match drawn.choice(("extend", "filter", "replace", "step")):
             case "extend":
                 mine, other = both()
                 ours.extend(mine)
@@ -53,6 +53,14 @@ def test_rows_come_and_go_as_in_mlx_lms_cache(seed: int) -> None:
                 keep = sorted(drawn.sample(range(len(ours.padding)), count))
                 ours.filter(keep)
                 theirs.filter(keep)
+            case "replace":
+                # The last row goes where another has left.
+                last = len(ours.padding) - 1
+                keep = list(range(last))
+                if last:
+                    keep[drawn.randrange(last)] = last
+                    ours.filter(keep)
+                    theirs.filter(keep)
             case "step":
                 keys = mx.random.normal(
                     (len(ours.padding), HEADS, 1, SIZE), key=mx.random.key(next(numbers))
@@ -71,3 +79,20 @@ def test_prompts_padded_on_the_right_end_up_padded_on_the_left() -> None:
         cache.finalize()
     assert ours.padding == [0, 3]
     assert_alike(ours, theirs)
+
+
+def test_rows_come_and_go_in_the_memory_that_there_is() -> None:
+    ours = PaddedCache.merge([row(60, seed) for seed in range(8)])
+    ours.update_and_fetch(*2 * [mx.zeros((8, HEADS, 1, SIZE))])
+    shape = ours.keys.shape
+    for seed in range(40):
+        ours.filter([7, 1, 2, 3, 4, 5, 6])
+        ours.extend(PaddedCache.merge([row(30, seed)]))
+    assert ours.keys.shape == shape
+
+
+def test_rows_without_padding_need_no_mask() -> None:
+    ours = PaddedCache.merge([row(5, 1), row(5, 2)])
+    assert ours.make_mask(1) is None
+    assert ours.make_mask(2) is not None
+    assert PaddedCache.merge([row(5, 1), row(4, 2)]).make_mask(1) is not None

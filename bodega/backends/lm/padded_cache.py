@@ -10,6 +10,8 @@ from typing import Any, Self
 import mlx.core as mx
 from mlx_lm.models.cache import BatchKVCache, KVCache
 
+from bodega.backends.lengths import PAGE_TOKENS
+
 SHORT_COLUMNS = 512
 """Up to here a cache grows in small steps: the longer it is, the seldomer it is to be copied."""
 
@@ -50,7 +52,7 @@ class PaddedCache(BatchKVCache):  # type: ignore[misc] # mlx-lm is not typed
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """Append columns to each row; return all of them."""
         columns = keys.shape[2]
-        if self.keys is None:
+        if self.empty():
             self._allocate(keys, values, rows=len(self.padding), columns=columns)
         elif self._first + self._idx + columns > self.keys.shape[2]:
             self._move(rows=len(self.padding), columns=columns)
@@ -90,28 +92,37 @@ class PaddedCache(BatchKVCache):  # type: ignore[misc] # mlx-lm is not typed
         super().finalize()
         self.padding = [left + right for left, right in zip(self.padding, self._right, strict=True)]
         # A row with much behind it had little to run, and another the other way round.
-        self._trim_left()
+        self.filter(range(len(self.padding)))
 
     def filter(self, batch_indices: Sequence[int]) -> None:
-        """Keep these rows alone, in this order.
+        """Keep these rows alone, in this order, and no column that is padding to all of them.
 
-        Fast where all but a few keep their places and those few come from behind the last place.
+        The others are not copied where all but a few keep their places, those few come from behind
+        the last place, and what is left free is within what a page more for each row would take.
         """
         kept, rows = list(batch_indices), len(batch_indices)
+        padding = [self.padding[at] for at in kept]
+        spare = min(padding)
+        self.padding = [columns - spare for columns in padding]
+        self._first += spare
+        self._idx -= spare
+        chosen = mx.array(kept)
+        self.offset = self.offset[chosen]
+        self.left_padding = self.left_padding[chosen] - spare
         moved = [(at, old) for at, old in enumerate(kept) if at != old]
-        few = len(moved) <= MOVED_SHARE * rows and 2 * rows >= self.keys.shape[0]
-        if few and all(old >= rows for _, old in moved):
+        size = self.keys.shape[0] * self.keys.shape[2]
+        if (
+            len(moved) <= MOVED_SHARE * rows
+            and all(old >= rows for _, old in moved)
+            and size <= rows * (self._idx + PAGE_TOKENS)
+        ):
             for at, old in moved:
                 self.keys[at] = self.keys[old]
                 self.values[at] = self.values[old]
         else:
-            chosen = mx.array(kept)
-            self.keys = self.keys[chosen]
-            self.values = self.values[chosen]
-        self.offset = self.offset[mx.array(kept)]
-        self.left_padding = self.left_padding[mx.array(kept)]
-        self.padding = [self.padding[at] for at in kept]
-        self._trim_left()
+            self.keys = self.keys[chosen, :, self._first :]
+            self.values = self.values[chosen, :, self._first :]
+            self._first = 0
 
     def extend(self, other: "PaddedCache") -> None:
         """Take in the rows of another one, which is used up."""
@@ -160,14 +171,6 @@ class PaddedCache(BatchKVCache):  # type: ignore[misc] # mlx-lm is not typed
         self.keys[: keys.shape[0], :, left:end] = keys
         self.values[: keys.shape[0], :, left:end] = values
         self._first = left
-
-    def _trim_left(self) -> None:
-        """Leave out the columns that are padding to all rows."""
-        if spare := min(self.padding):
-            self.left_padding = self.left_padding - spare
-            self.padding = [columns - spare for columns in self.padding]
-            self._first += spare
-            self._idx -= spare
 
     @classmethod
     def merge(cls, caches: Sequence[KVCache]) -> Self:
