@@ -19,7 +19,8 @@ def test_the_norm_is_mlx_own(shape: tuple[int, ...]) -> None:
     assert mx.array_equal(FusedNorm(layer)(x), layer(x)).item()
 
 
-@pytest.mark.parametrize("dims", [32, 16])
+@pytest.mark.parametrize("base", [10_000.0, 50_000.0, 500_000.0, 1e6, 5e6])
+@pytest.mark.parametrize("dims", [32, 16, 12, 20, 28])
 @pytest.mark.parametrize("scale", [1.0, 0.3])
 @pytest.mark.parametrize(
     ("rows", "columns", "offset"),
@@ -33,9 +34,9 @@ def test_the_norm_is_mlx_own(shape: tuple[int, ...]) -> None:
     ],
 )
 def test_the_rotation_is_mlx_own(
-    rows: int, columns: int, offset: int | list[int], dims: int, scale: float
+    rows: int, columns: int, offset: int | list[int], dims: int, base: float, scale: float
 ) -> None:
-    layer = nn.RoPE(dims, traditional=False, base=1e6, scale=scale)
+    layer = nn.RoPE(dims, traditional=False, base=base, scale=scale)
     at = offset if isinstance(offset, int) else mx.array(offset)
     x = mx.random.normal((rows, columns, 4, 32)).transpose(0, 2, 1, 3)
     assert mx.array_equal(FusedRotation(layer)(x, offset=at), layer(x, offset=at)).item()

@@ -11,6 +11,7 @@ from typing import Final
 
 import mlx.core as mx
 import mlx.nn as nn
+import numpy as np
 from mlx.utils import tree_unflatten
 
 _compiled: Final = partial(mx.compile, shapeless=True)
@@ -53,7 +54,9 @@ class FusedRotation(nn.RoPE):  # type: ignore[misc] # mlx is not typed
     def __init__(self, layer: nn.RoPE) -> None:
         super().__init__(layer.dims, layer.traditional, layer.base, layer.scale)
         half = layer.dims // 2
-        self._frequencies = mx.exp(mx.arange(0, -half, -1) * (math.log(layer.base) / half))
+        # In single precision, as MLX divides.
+        step = np.float32(math.log(np.float32(layer.base))) / np.float32(half)
+        self._frequencies = mx.exp(mx.arange(0, -half, -1, dtype=mx.float32) * float(step))
 
     def __call__(self, x: mx.array, offset: int | mx.array = 0) -> mx.array:
         """Return the rotated vectors.
