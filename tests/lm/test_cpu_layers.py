@@ -42,6 +42,16 @@ def test_the_rotation_is_mlx_own(
     assert mx.array_equal(FusedRotation(layer)(x, offset=at), layer(x, offset=at)).item()
 
 
+@pytest.mark.parametrize("dtype", [mx.bfloat16, mx.float16])
+def test_half_precision_stays_what_it_is(dtype: mx.Dtype) -> None:
+    norm, rotation = nn.RMSNorm(64), nn.RoPE(64)
+    norm.weight = mx.random.normal((64,)).astype(dtype)
+    x = mx.random.normal((1, 2, 5, 64)).astype(dtype)
+    for fused, own in ((FusedNorm(norm), norm), (FusedRotation(rotation), rotation)):
+        assert fused(x).dtype == dtype
+        assert mx.array_equal(fused(x), own(x)).item()
+
+
 def test_a_model_keeps_its_parameters_and_the_layers_of_other_kinds() -> None:
     model = nn.Module()
     model.norms = [nn.RMSNorm(8), nn.LayerNorm(8)]
