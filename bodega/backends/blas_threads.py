@@ -49,16 +49,20 @@ def fit(run: Callable[[], None]) -> Iterator[None]:
     if cores == 1 or not libraries.lib_controllers:
         return
     best_s = dict.fromkeys((cores, 1), float("inf"))
-    for _ in range(RUNS):
-        for threads in best_s:
-            yield
-            libraries.limit(limits=threads)
-            best_s[threads] = min(best_s[threads], _seconds(run))
-            if best_s[cores] > LONG_S:
-                return
-    threads = cores if best_s[cores] * LEAST_GAIN < best_s[1] else 1
-    libraries.limit(limits=threads)
-    logger.info("BLAS threads: %d", threads)
+    chosen = cores
+    try:
+        for _ in range(RUNS):
+            for threads in best_s:
+                yield
+                libraries.limit(limits=threads)
+                best_s[threads] = min(best_s[threads], _seconds(run))
+                if best_s[cores] > LONG_S:
+                    return
+        if best_s[cores] * LEAST_GAIN >= best_s[1]:
+            chosen = 1
+    finally:
+        libraries.limit(limits=chosen)
+        logger.info("BLAS threads: %d", chosen)
 
 
 def _seconds(run: Callable[[], None]) -> float:

@@ -188,15 +188,14 @@ class TextLoop:
             self._paused()
         if plan.prefill:
             # A slice is longer than the interval, which is as good as over then.
-            if self._told_for_s() >= self._tell_interval_s() / 2:
-                self._tell_all()
+            if self._tell_if_told_for(self._tell_interval_s() / 2):
                 self._flush()
             self._take(self._prefill(plan))
+            self._tell_if_told_for(self._tell_interval_s())
             self._flush()
         if plan.decode:
             self._take(self._decode(plan))
-        if self._told_for_s() >= self._tell_interval_s() or self._scheduler.idle:
-            self._tell_all()
+        self._tell_if_told_for(0.0 if self._scheduler.idle else self._tell_interval_s())
 
     def _admit(self, row: int) -> None:
         request = self._requests[row]
@@ -263,8 +262,12 @@ class TextLoop:
         for row in list(self._untold):
             self._tell(row)
 
-    def _told_for_s(self) -> float:
-        return time.monotonic() - self._told_s
+    def _tell_if_told_for(self, seconds: float) -> bool:
+        """Tell of all that waits if the last time was so long ago; return whether it was."""
+        due = time.monotonic() - self._told_s >= seconds
+        if due:
+            self._tell_all()
+        return due
 
     def _tell_interval_s(self) -> float:
         wanted_s = TELL_INTERVAL_EACH_S * len(self._answers)

@@ -91,6 +91,15 @@ def test_rows_come_and_go_in_the_memory_that_there_is() -> None:
     assert ours.keys.shape == shape
 
 
+def test_what_has_left_is_nothing_to_who_comes() -> None:
+    gone = row(40, 3)
+    gone.values = mx.full(gone.values.shape, float("nan"))
+    ours = PaddedCache.merge([row(40, 1), row(40, 2), gone])
+    ours.filter([0, 1])
+    ours.extend(PaddedCache.merge([row(5, 4)]))
+    assert not mx.any(mx.isnan(ours.keys_and_values()[1])).item()
+
+
 def test_rows_without_padding_need_no_mask() -> None:
     ours = PaddedCache.merge([row(5, 1), row(5, 2)])
     assert ours.make_mask(1) is None

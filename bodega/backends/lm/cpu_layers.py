@@ -69,7 +69,7 @@ class FusedRotation(nn.RoPE):  # type: ignore[misc] # mlx is not typed
             x: shape (rows, heads, columns, head size).
             offset: position of the first column, one for all or one a row.
         """
-        if x.dtype != mx.float32:
+        if x.dtype != mx.float32 or x.ndim != 4:
             own: mx.array = super().__call__(x, offset)
             return own
         positions = mx.arange(x.shape[-2], dtype=mx.float32)[:, None]

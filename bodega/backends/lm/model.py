@@ -115,6 +115,8 @@ class LmModel:
         runner.close()
         for _ in blas_threads.fit(self._run_prompt):
             yield Piece(WARM_UP_LIMIT_S, 0.8)
+            # The step that nobody has read is under way.
+            mx.synchronize()
 
     def _run_prompt(self) -> None:
         if self._parts is None:

@@ -135,6 +135,9 @@ class PaddedCache(BatchKVCache):  # type: ignore[misc] # mlx-lm is not typed
         behind = self._idx - other._idx
         keys, values = other.keys_and_values()
         begin, end = self._first + behind, self._first + self._idx
+        # What has left may have been no number, and no weight makes that nothing.
+        self.keys[old:rows, :, :begin] = 0
+        self.values[old:rows, :, :begin] = 0
         self.keys[old:rows, :, begin:end] = keys
         self.values[old:rows, :, begin:end] = values
         self.offset = mx.concatenate([self.offset, other.offset])
