@@ -147,7 +147,8 @@ def blas_environment(blas: Blas, environment: Mapping[str, str]) -> dict[str, st
     """Return the environment of a process that has the library preloaded.
 
     Its threads are told to sleep when they have nothing to do, unless the operator says
-    otherwise. How many they are stays the operator's: OPENBLAS_NUM_THREADS and its like.
+    otherwise. How many they are is the operator's to say, by OPENBLAS_NUM_THREADS and its like,
+    or is measured when a model is loaded.
     """
     original = environment.get("LD_PRELOAD", "")
     preload = f"{blas.path}:{original}" if original else str(blas.path)
