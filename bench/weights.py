@@ -14,12 +14,12 @@ def read_model(folder: Path) -> Any:
 
     from bodega.backends import blas_threads, device
     from bodega.backends.lm.loading import as_float32
-    from bodega.backends.lm.model import WARM_UP_TOKENS
+    from bodega.backends.lm.model import TRIED_TOKENS
 
     model = load_model(folder)[0]
     if device.on_cpu():
         as_float32(model)
-    tokens = mx.zeros((1, WARM_UP_TOKENS), mx.int32)
+    tokens = mx.zeros((1, TRIED_TOKENS), mx.int32)
     for _ in blas_threads.fit(lambda: mx.eval(model(tokens))):
         pass
     return model

@@ -26,7 +26,7 @@ LEAST_GAIN: Final = 1.2
 """By how much more threads must be faster than one."""
 
 RUNS: Final = 3
-LONG_S: Final = 1.0
+LONG_S: Final = 0.3
 """A run that takes longer is of a model that needs all cores: one thread is not tried."""
 
 

@@ -26,12 +26,14 @@ from bodega.backends.lm.head import Forward
 from bodega.backends.lm.runner import LmRunner
 from bodega.backends.lm.tokenizer import ChatTokenizer
 
-WARM_UP_TOKENS = 64
+TRIED_TOKENS = 64
+"""Length of the prompt by which the threads are chosen, in tokens."""
+
 _WARM_UP_ROWS: Final = (
-    (WARM_UP_TOKENS, Sampling()),
-    (WARM_UP_TOKENS, Sampling()),
-    (WARM_UP_TOKENS, Sampling(temperature=1.0, top_p=0.5)),
-    (WARM_UP_TOKENS - 1, Sampling(temperature=1.0)),
+    (8, Sampling()),
+    (8, Sampling()),
+    (8, Sampling(temperature=1.0, top_p=0.5)),
+    (7, Sampling(temperature=1.0)),
 )
 WARM_UP_LIMIT_S = 600.0
 """Longest first run that is not taken for a hang: a GPU may compile its kernels in it."""
@@ -122,7 +124,7 @@ class LmModel:
         if self._parts is None:
             raise RuntimeError("the model is closed")
         model, forward = self._parts
-        mx.eval(forward.last(mx.zeros((1, WARM_UP_TOKENS), mx.int32), make_prompt_cache(model)))
+        mx.eval(forward.last(mx.zeros((1, TRIED_TOKENS), mx.int32), make_prompt_cache(model)))
 
     def new_runner(self) -> LmRunner:
         """Return a runner without rows. Engine thread only."""
