@@ -1,14 +1,36 @@
 """The steps of a model: what is told when."""
 
+from collections.abc import Callable
+
 import pytest
 
 from bodega.backends.base import Chosen, Sampling, Tokens
 from bodega.engine import text_loop
 from bodega.engine.budget import CacheBudget
 from bodega.engine.request import Delta, Generation
-from bodega.engine.text_loop import TELL_INTERVAL_S, TextLoop
+from bodega.engine.text_loop import TELL_INTERVAL_S, Failed, Grown, TextLoop
 from bodega.errors import BodegaError, InvalidRequest
 from tests.engine.scripted import ScriptedModel, ScriptedRunner
+
+
+def loop_of(
+    model: ScriptedModel,
+    *,
+    grown: Grown,
+    failed: Failed = lambda *_: None,
+    flush: Callable[[], None] = lambda: None,
+) -> TextLoop:
+    """Return a loop for two rows that tells what is listened to."""
+    return TextLoop(
+        model,
+        max_rows=2,
+        budget=CacheBudget(cost=model.info.cache_cost, size_bytes=model.cache_bytes),
+        started=lambda *_: None,
+        grown=grown,
+        paused=lambda: None,
+        failed=failed,
+        flush=flush,
+    )
 
 
 class Followed(ScriptedModel):
@@ -34,16 +56,7 @@ def test_a_token_waits_for_a_slice_only_if_its_reader_has_just_been_told(
         events.append(f"token of {row}")
 
     model = Followed(events)
-    loop = TextLoop(
-        model,
-        max_rows=2,
-        budget=CacheBudget(cost=model.info.cache_cost, size_bytes=model.cache_bytes),
-        started=lambda *_: None,
-        grown=grown,
-        paused=lambda: None,
-        failed=lambda *_: None,
-        flush=lambda: events.append("flush"),
-    )
+    loop = loop_of(model, grown=grown, flush=lambda: events.append("flush"))
     request = Generation(prompt=[1] * 4, sampling=Sampling(), max_tokens=8)
     loop.submit(1, request)
     loop.advance()
@@ -64,16 +77,7 @@ def test_the_tokens_of_an_interval_are_told_together(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(text_loop.time, "monotonic", lambda: 0.0)
     told: list[int] = []
     model = ScriptedModel()
-    loop = TextLoop(
-        model,
-        max_rows=2,
-        budget=CacheBudget(cost=model.info.cache_cost, size_bytes=model.cache_bytes),
-        started=lambda *_: None,
-        grown=lambda row, delta: told.append(delta.tokens),
-        paused=lambda: None,
-        failed=lambda *_: None,
-        flush=lambda: None,
-    )
+    loop = loop_of(model, grown=lambda _, delta: told.append(delta.tokens))
     loop.submit(1, Generation(prompt=[1] * 4, sampling=Sampling(), max_tokens=8))
     after = []
     while loop.ready():
@@ -111,16 +115,7 @@ def test_a_row_for_which_nothing_can_be_chosen_ends_alone() -> None:
         texts[row] = texts.get(row, "") + delta.text
 
     model = FailingModel()
-    loop = TextLoop(
-        model,
-        max_rows=2,
-        budget=CacheBudget(cost=model.info.cache_cost, size_bytes=model.cache_bytes),
-        started=lambda *_: None,
-        grown=grown,
-        paused=lambda: None,
-        failed=lambda row, error: failed.append((row, error)),
-        flush=lambda: None,
-    )
+    loop = loop_of(model, grown=grown, failed=lambda *ended: failed.append(ended))
     for row in (1, 2):
         loop.submit(row, Generation(prompt=[1], sampling=Sampling(), max_tokens=4))
     while loop.ready():

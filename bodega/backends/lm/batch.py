@@ -118,7 +118,9 @@ class Batch:
             if self._can_step_back
             else Choice(self._sampler(logits, self._positions))
         )
-        again = partial(self._sampler.choose_widely, logits, self._positions)
+        again = None
+        if choice.unsure is not None:
+            again = partial(self._sampler.choose_widely, logits, self._positions)
         self.tokens = choice.tokens
         if asked is not None:
             asked.chose(self.tokens)
@@ -128,7 +130,7 @@ class Batch:
             rows=self.rows,
             tokens=self.tokens,
             unsure=choice.unsure,
-            again=again if choice.unsure is not None else None,
+            again=again,
             asked=asked,
             failures=failures,
             guided=bool(self._masks),

@@ -109,10 +109,9 @@ class LmRunner:
         for piece in slices:
             if piece.row not in together and (step := self._prefill_slice(piece)) is not None:
                 steps.append(step)
-        for batch, _ in steps:
+        for batch, begun in steps:
             for row in batch.rows:
                 self._answers[row.id] = _Answer(row.prompt, list(row.generated))
-        for batch, begun in steps:
             if begun.correct():
                 batch.tokens = begun.tokens
         first = self._read([step for _, step in steps])
